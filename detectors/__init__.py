@@ -1,0 +1,1 @@
+"""Online anomaly detectors: numba kernels over columns, one detector a file. Pure: no engine, no I/O."""

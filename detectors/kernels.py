@@ -1,0 +1,79 @@
+"""What the kernels share.
+
+A change here does not reach kernels that Numba has already cached for other files: clear the cache (`make clean`) after one.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from numba import njit
+
+from detectors.contract import CHANGE, END, ONSET, Reason
+
+__all__ = ["FALL", "LIMIT", "RISE", "SKIPPED", "nanoseconds", "settle"]
+
+RISE: Final = int(Reason.RISE)
+FALL: Final = int(Reason.FALL)
+
+#: Kernels that square or add up readings skip those beyond it, as they skip NaN: no unit has such values, and their square
+#: would still be a number. `not abs(x) <= LIMIT` catches NaN and infinities too. (`out_of_range` reports them.)
+LIMIT: Final = 1e150
+
+#: The largest finite float: `not abs(x) <= SKIPPED` is true of NaN and infinities only.
+SKIPPED: Final = 1.7976931348623157e308
+
+#: Ten thousand days in ns: durations beyond are taken as this long, so that sums of times stay in int64.
+_LONGEST: Final = 10_000 * 86_400_000_000_000
+
+
+def nanoseconds(seconds: float) -> int:
+    """A duration in s as whole ns, at most ten thousand days.
+
+    >>> nanoseconds(1.5)
+    1500000000
+    """
+    return min(round(min(seconds, 1e12) * 1e9), _LONGEST)
+
+
+@njit(nogil=True, cache=True)
+def settle(
+    cell: Any,
+    slot: int,
+    grade: int,
+    reason: int,
+    ts: int,
+    onset: int,
+    score: float,
+    threshold: float,
+    value: float,
+    baseline: float,
+    out: Any,
+    n: int,
+) -> int:
+    """Bring a slot to `grade` and write the mark that goes with it; without a change of grade, write nothing.
+
+    `cell` is the slot's record, with fields `grade` and `onset`. The argument `onset` counts only where an abnormality
+    begins. Returns how many marks `out` holds after it held `n`.
+    """
+    if grade == cell.grade:
+        return n
+    mark = out[n]
+    if cell.grade == 0:
+        mark.phase = ONSET
+        cell.onset = onset
+    elif grade == 0:
+        mark.phase = END
+    else:
+        mark.phase = CHANGE
+    cell.grade = grade
+    mark.slot = slot
+    mark.grade = grade
+    mark.reason = reason
+    mark.ts = ts
+    mark.onset = cell.onset
+    mark.score = score
+    mark.threshold = threshold
+    mark.value = value
+    mark.baseline = baseline
+    return n + 1

@@ -1,0 +1,1 @@
+"""The vocabulary of Lifeline: records, time, the city registry, settings and errors."""

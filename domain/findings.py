@@ -1,0 +1,131 @@
+"""What is found: findings of detectors, events of cameras, and the alerts that are made of them.
+
+Levels are numbers of the city's own scale, 1 the gravest (Bozhou has 1 to 3, emergency plans 1 to 4).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+__all__ = ["Alert", "AlertEvent", "AlertEventType", "Finding", "Phase", "Verdict", "VideoEvent"]
+
+
+class Phase(StrEnum):
+    """Where in its life a finding is."""
+
+    ONSET = "onset"
+    CHANGE = "change"  # the grade changed
+    END = "end"
+
+
+_PHASES = {phase: rank for rank, phase in enumerate(Phase)}
+
+
+class Verdict(StrEnum):
+    """What a finding takes its cause to be."""
+
+    EVENT = "event"
+    FAULT = "fault"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A detector says that a sensor is abnormal, is abnormal in another grade, or is normal again.
+
+    All records of one abnormality share the `id`, made of monitor, configuration, sensor and onset.
+    """
+
+    id: UUID
+    phase: Phase
+    monitor: str
+    detector: str
+    config: str  # hash of detector and parameters
+    kind: str  # what it is a sign of, in the city's vocabulary: "gas-leak", "water-burst", "sensor-fault", ...
+    verdict: Verdict
+    reason: str  # of a fault: "stuck", "spike", "drop-out", "out-of-range"; of an event: the detector's words, may be empty
+    sensor: str
+    ts: int  # event time of this record
+    known: int  # event time at which it became known: never before ts; results are ordered by it
+    onset: int
+    level: int  # city level, 1 gravest; 0 when none is asked for (evidence only)
+    score: float
+    threshold: float
+    value: float
+    baseline: float
+
+    @property
+    def order(self) -> tuple[int, int, str, str, int, int, str]:
+        """The order in which findings count, whatever way they came.
+
+        Of one monitor and sensor at one time the older abnormality comes first, and each begins before it ends.
+        """
+        return (self.known, self.ts, self.sensor, self.monitor, self.onset, _PHASES[self.phase], str(self.id))
+
+
+@dataclass(frozen=True, slots=True)
+class VideoEvent:
+    """An AI camera's event."""
+
+    id: UUID  # of camera, ts and type
+    camera: str
+    ts: int
+    type: str  # "waterlogging", "fire", "road-blocked", "street-vending", "heavy-truck", ...
+    confidence: float  # 0 to 1
+    place: str
+    clip: str  # reference of the clip, may be empty
+    known: int = 0  # as in Finding; set where the record enters
+
+    @property
+    def order(self) -> tuple[int, int, str]:
+        """The order in which video events count, whatever way they came."""
+        return (self.known, self.ts, str(self.id))
+
+
+class AlertEventType(StrEnum):
+    """What happened to an alert."""
+
+    RAISED = "raised"
+    UPDATED = "updated"  # more evidence, same level
+    ESCALATED = "escalated"  # a graver level
+    CLEARED = "cleared"
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """Findings and video events of one cause at one place, as it stands after its latest event."""
+
+    id: UUID  # of kind, place, onset and the city's configuration
+    kind: str
+    level: int
+    active: bool
+    onset: int  # ns, earliest sign
+    raised: int
+    updated: int
+    cleared: int  # 0 while active
+    zone: str
+    asset: str
+    place: str
+    lon: float
+    lat: float
+    owner: str  # responsible unit
+    urgent: bool  # pushed point to point at once
+    corroboration: float  # 0 to 1: how sure, from the independent signs that agree
+    summary: str  # one line for the desk
+    sensors: tuple[str, ...] = ()
+    cameras: tuple[str, ...] = ()
+    clips: tuple[str, ...] = ()
+    evidence: tuple[UUID, ...] = ()  # ids of findings and video events, in order
+    support: tuple[str, ...] = ()  # what speaks for it, in words
+
+
+@dataclass(frozen=True, slots=True)
+class AlertEvent:
+    """One step in the life of an alert; the alert's state is carried along, so that the last event is the state."""
+
+    id: UUID  # of alert and seq
+    seq: int  # 0, 1, 2, ... within the alert
+    type: AlertEventType
+    ts: int  # event time at which the desk could know
+    alert: Alert

@@ -1,0 +1,44 @@
+"""Every metric that Lifeline exports, in Prometheus base units. A sensor id is never a label: the set would have no bound."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+__all__ = [
+    "ALERT_EVENTS",
+    "DEAD_LETTERS",
+    "DUPLICATES",
+    "EVENT_TO_ALERT",
+    "FINDINGS",
+    "LATE_ROWS",
+    "MESSAGES",
+    "READINGS",
+    "SINK_RETRIES",
+    "SINK_ROWS",
+    "SNAPSHOT_SECONDS",
+    "WATERMARK",
+]
+
+MESSAGES = Counter("lifeline_messages_total", "Messages polled from the source.", ["partition"])
+READINGS = Counter("lifeline_readings_total", "Readings decoded.", ["partition"])
+LATE_ROWS = Counter("lifeline_late_rows_total", "Readings that arrived after their pane had closed.", ["partition"])
+DUPLICATES = Counter("lifeline_duplicate_rows_total", "Readings dropped as repeats of a sensor's time.", ["shard"])
+DEAD_LETTERS = Counter(
+    "lifeline_dead_letters_total", "Records, or rows of one, that could not be used.", ["partition", "reason"]
+)
+WATERMARK = Gauge("lifeline_watermark_timestamp_seconds", "Event time that a partition has come to.", ["partition"])
+FINDINGS = Counter("lifeline_findings_total", "Records of findings.", ["kind", "verdict", "phase"])
+ALERT_EVENTS = Counter("lifeline_alert_events_total", "Steps in the lives of alerts.", ["kind", "type", "level"])
+EVENT_TO_ALERT = Histogram(
+    "lifeline_event_to_alert_seconds",
+    "From the event time of an alert's step to its delivery, by the wall clock: live only.",
+    buckets=(0.5, 1, 2, 3, 5, 10, 30, 60, 300, 1800),
+)
+SINK_ROWS = Counter("lifeline_sink_rows_total", "Rows delivered.", ["sink", "table"])
+SINK_RETRIES = Counter("lifeline_sink_retries_total", "Deliveries tried again.", ["sink"])
+SNAPSHOT_SECONDS = Histogram(
+    "lifeline_snapshot_seconds",
+    "Time to copy one step's state of one key for a snapshot.",
+    ["step"],
+    buckets=(0.0001, 0.001, 0.01, 0.1, 1, 10),
+)

@@ -1,0 +1,46 @@
+"""What a source of records is to the engine. Implementations live in `sources/` and `simulators/`."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+from domain.records import Columns, RawBatch
+
+__all__ = ["Partition", "Source"]
+
+
+class Partition(ABC):
+    """One ordered part of a stream, read from one place by one worker."""
+
+    @abstractmethod
+    def poll(self) -> RawBatch | Columns | None:
+        """The next messages, in offset order; None when there are none now. Never blocks for long.
+
+        Raises StopIteration when the stream has ended for good, SourceError when it cannot be read.
+        """
+
+    @property
+    @abstractmethod
+    def caught_up(self) -> bool:
+        """Whether everything that the partition holds now has been polled: only then may recorded time tick on."""
+
+    @abstractmethod
+    def snapshot(self) -> Any:
+        """Where to go on after a restart; small and picklable."""
+
+    def close(self) -> None:  # noqa: B027 - most partitions hold nothing open
+        """Release what is held open."""
+
+
+class Source(ABC):
+    """A stream in partitions, opened anew or at a snapshot."""
+
+    @abstractmethod
+    def partitions(self) -> Sequence[str]:
+        """Names of all partitions, in an order that does not change while the engine runs."""
+
+    @abstractmethod
+    def open(self, partition: str, resume: Any | None) -> Partition:
+        """Open one partition, at `resume` (what its `snapshot` returned) or at its start."""

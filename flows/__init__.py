@@ -1,0 +1,1 @@
+"""Dataflows, readable as the sentence they implement, and the `lifeline` command."""

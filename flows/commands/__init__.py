@@ -1,0 +1,1 @@
+"""Subcommands of `lifeline`, one a file."""

@@ -1,0 +1,177 @@
+"""`lifeline check CITY`: is everything in a city's files right, and what do they describe?"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from detectors.registry import build
+from domain.city import City, Sensor
+from domain.city_files import find_city, load_city, load_settings
+from domain.clock import SECOND
+from domain.errors import ConfigError, Problem
+from domain.monitor_files import MONITORS
+from domain.monitors import Monitor
+from domain.selection import selected
+from domain.settings import EngineSettings
+from domain.toml_files import Array, read_toml
+from domain.validation import Problems, join
+
+__all__ = ["check", "check_city", "summarise"]
+
+
+def check_city(city: Path | str) -> City:
+    """Read a city and build the detector of every monitor; raises ConfigError with every problem found.
+
+    Parameters
+    ----------
+    city
+        A folder, or the name of a shipped city.
+    """
+    loaded = load_city(city)
+    problems = Problems([MONITORS])
+    document = read_toml(find_city(city) / MONITORS, problems) if loaded.monitors else None
+    if document is not None:
+        lines = Array(document, "monitor")
+        for number, monitor in enumerate(loaded.monitors):
+            for problem in _unbuildable(monitor, [loaded.sensors[i] for i in selected(loaded, monitor.select)]):
+                name = problem.field.removeprefix("params.")
+                place = lines.place(number, name.partition("[")[0].partition(".")[0])
+                problems.add(place, f"params.{name}" if name else problem.where or "detector", problem.message)
+    problems.raise_any()
+    return loaded
+
+
+def _unbuildable(monitor: Monitor, sensors: Sequence[Sensor]) -> tuple[Problem, ...]:
+    low, high, rate = np.array([(s.low, s.high, s.rate) for s in sensors], np.float64).reshape(-1, 3).T.copy()
+    units = {sensor.unit for sensor in sensors}
+    try:
+        build(monitor.detector, monitor.params, low, high, rate, units.pop() if len(units) == 1 else "")
+    except ConfigError as error:
+        return error.problems
+    return ()
+
+
+def check(city: Annotated[str, typer.Argument(help="Folder of a city, or the name of a shipped one.")]) -> None:
+    """Validate a city's files and print what they describe; or the problems, one a line, and exit with 1."""
+    try:
+        loaded, settings = check_city(city), load_settings(city)
+    except ConfigError as error:
+        for problem in error.problems:
+            typer.echo(problem, err=True)
+        count = len(error.problems)
+        typer.echo(f"{city}: {count} problem{'s' if count > 1 else ''}", err=True)
+        raise typer.Exit(1) from None
+    summarise(loaded, settings, Console(highlight=False, markup=False))
+
+
+def summarise(city: City, settings: EngineSettings, console: Console) -> None:
+    """Print what a city holds: sensors, places, monitors, and the load to expect."""
+    console.print(f"{city.name}, {city.timezone}")
+    console.print(_sensor_table(city))
+    lengths: defaultdict[str, float] = defaultdict(float)
+    for pipe in city.pipes:
+        lengths[pipe.network] += pipe.length / 1000
+    counts = {
+        "assets": _counted(asset.kind for asset in city.assets.values()),
+        "zones": f"{len(city.zones):,}",
+        "responsible units": f"{len(city.units):,}",
+        "cameras": f"{len(city.cameras):,}",
+        "pipes": ", ".join(f"{name} {km:,.1f} km" for name, km in sorted(lengths.items())) or "0",
+        "levels": ", ".join(f"{level.name}{' (urgent)' if level.urgent else ''}" for level in city.levels) or "0",
+        "recordings": f"{len(city.recording.columns)} columns of CSV" if city.recording else "",
+        "engine": _engine(settings),
+    }
+    grid = Table.grid(padding=(0, 2))
+    for name, text in counts.items():
+        if text:
+            grid.add_row(name, text)
+    console.print(grid)
+    if city.monitors:
+        console.print(_monitor_table(city))
+    if city.video_rules:
+        console.print(_video_table(city))
+    for note in _notes(city):
+        console.print(f"Note: {note}")
+
+
+def _sensor_table(city: City) -> Table:
+    kinds: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
+    for sensor in city.sensors:
+        kinds[sensor.kind, sensor.unit].append(sensor.rate)
+    table = Table("sensors of kind", "unit", "number", "readings/s each", "readings/s", show_footer=True)
+    for column, footer in (
+        (0, "all"),
+        (2, f"{len(city.sensors):,}"),
+        (4, f"{sum(map(sum, kinds.values())):,.4g}"),
+    ):
+        table.columns[column].footer = footer
+    for column in table.columns[2:]:
+        column.justify = "right"
+    for (kind, unit), rates in sorted(kinds.items()):
+        least, most = min(rates), max(rates)
+        each = f"{least:.4g}" if least == most else f"{least:.4g} to {most:.4g}"
+        table.add_row(kind, unit, f"{len(rates):,}", each, f"{sum(rates):,.4g}")
+    return table
+
+
+def _monitor_table(city: City) -> Table:
+    names = {0: "-"} | {level.rank: level.name for level in city.levels}
+    table = Table("monitor", "detector", "sign of", "levels", "unit", "sensors", "readings/s")
+    for column in table.columns[5:]:
+        column.justify = "right"
+    for monitor in city.monitors:
+        rates = [city.sensors[i].rate for i in selected(city, monitor.select)]
+        levels = " ".join(names[rank] for rank in monitor.levels) or "evidence"
+        owner = monitor.unit or "of the place"
+        row = (monitor.name, monitor.detector, monitor.kind, levels, owner, f"{len(rates):,}", f"{sum(rates):,.4g}")
+        table.add_row(*row)
+    return table
+
+
+def _video_table(city: City) -> Table:
+    names = {0: "evidence"} | {level.rank: level.name for level in city.levels}
+    table = Table("camera event", "sign of", "level", "confidence from", "supports")
+    for rule in city.video_rules:
+        table.add_row(rule.type, rule.kind, names[rule.level], f"{rule.confidence:g}", ", ".join(rule.supports))
+    return table
+
+
+def _notes(city: City) -> Iterable[str]:
+    """What is allowed but worth a look."""
+    if not city.monitors and not city.video_rules:
+        yield "there are no monitors: nothing will be found"
+        return
+    watched = {i for monitor in city.monitors for i in selected(city, monitor.select)}
+    idle = sorted({sensor.kind for i, sensor in enumerate(city.sensors) if i not in watched})
+    if idle:
+        yield f"{len(city.sensors) - len(watched):,} sensors have no monitor, of the kinds {join(idle)}"
+    reported = {monitor.kind for monitor in city.monitors} | {rule.kind for rule in city.video_rules}
+    for rule in city.video_rules:
+        if lost := [kind for kind in rule.supports if kind not in reported]:
+            yield f"camera events {rule.type!r} support {join(lost)}, which no monitor reports"
+
+
+def _counted(kinds: Iterable[str]) -> str:
+    counts: defaultdict[str, int] = defaultdict(int)
+    for kind in kinds:
+        counts[kind] += 1
+    listed = join((f"{kind} {count:,}" for kind, count in sorted(counts.items())), 8)
+    return f"{sum(counts.values()):,}" + (f" ({listed})" if listed else "")
+
+
+def _engine(settings: EngineSettings) -> str:
+    time = settings.time
+    idle = "never" if time.idle is None else f"{time.idle / SECOND:g} s"
+    return (
+        f"{settings.shards} shards, panes of {time.pane / SECOND:g} s, lateness {time.lateness / SECOND:g} s, "
+        f"refused when more than {time.max_ahead / SECOND:g} s ahead, idle after {idle}, "
+        f"blocks of {settings.block / SECOND:g} s"
+    )

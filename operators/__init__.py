@@ -1,0 +1,1 @@
+"""Bytewax operators: from bytes to panes, aggregates, findings and alerts. Thin wrappers over plain classes."""

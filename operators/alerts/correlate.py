@@ -1,0 +1,316 @@
+"""Signs to cases: what speaks for one cause at one place, from sensors, their neighbours and cameras.
+
+A *sign* is what one monitor says of one sensor, or what one camera sees of one type. Once it has lasted for its monitor's
+on-delay it joins the nearest open case of its kind; one that asks for a level opens a case when there is none; one that
+asks for none waits for a case to open near it.
+"""
+
+from __future__ import annotations
+
+from domain.city import City
+from domain.findings import Finding, Phase, Verdict, VideoEvent
+from domain.identity import identify
+from domain.monitors import Monitor, Select
+from operators.alerts.places import Index, Places, Site
+from operators.alerts.rules import DEFAULT, Rules
+from operators.alerts.signs import Case, Sign, corroboration
+from operators.alerts.timing import FOREVER, Record, Timers
+
+__all__ = ["Correlator"]
+
+
+class Correlator:
+    """Keeps the signs and the open cases of a city.
+
+    Drive it in event time: `take` every record of an instant, then `due` for that instant, then look at `changed`.
+
+    Parameters
+    ----------
+    city
+        Its monitors and video rules say what a sign means, its assets, zones and pipes what lies near what.
+    rules
+        Distances, times and weights.
+    """
+
+    def __init__(self, city: City, rules: Rules = DEFAULT) -> None:
+        self._city, self._rules = city, rules
+        self._places = Places(city, rules)
+        self._monitors = {monitor.name: monitor for monitor in city.monitors}
+        self._video = {rule.type: rule for rule in city.video_rules}
+        self._ranks = sorted({level.rank for level in city.levels})
+        self.state = State()
+
+    def take(self, record: Record, now: int) -> None:
+        """A record became known at `now`, ns. Nothing is decided before `due`."""
+        if isinstance(record, VideoEvent):
+            self._see(record, now)
+        elif record.verdict is Verdict.FAULT:
+            self._mistrust(record, now)
+            self._find(record, now)
+        else:
+            self._find(record, now)
+
+    @property
+    def next(self) -> int:
+        """The next time at which something is due, ns; FOREVER when nothing is."""
+        return self.state.timers.next
+
+    def due(self, now: int) -> None:
+        """Do what is due at `now` or before: count signs that have lasted, trust sensors again, forget what is over."""
+        state = self.state
+        while state.timers.next <= now:
+            source, by = state.timers.pop()
+            if by:
+                sign = state.signs.get(source, {}).get(by)
+                if sign is not None:
+                    self._ripen(sign, now)
+            else:
+                self._trust(source, now)
+
+    def changed(self) -> list[Case]:
+        """Open cases that something has happened to since the last call, oldest first."""
+        changed = sorted(self.state.changed, key=lambda case: case.number)
+        self.state.changed.clear()
+        return changed
+
+    def level(self, case: Case) -> int:
+        """The level that a case asks for: its gravest sign's, and graver once a sensor and a camera have agreed."""
+        if not case.agreed:
+            return case.level
+        graver = [rank for rank in self._ranks if rank < case.level]
+        steps = min(self._rules.agreement_steps, len(graver))
+        return graver[-steps] if steps else case.level
+
+    def close(self, case: Case, now: int) -> None:
+        """A case is over. Signs that last, none of which asks for a level, wait for another."""
+        state = self.state
+        state.open.remove(case)
+        state.changed.pop(case, None)
+        for sign in case.signs.values():
+            sign.case, sign.doubt = None, ""
+            if sign.lasting or sign.end > now:
+                if sign.ripe:
+                    state.waiting.add(sign)
+            else:
+                self._forget(sign)
+        case.signs = {}
+        state.rested.add(case)
+        state.rested_until.append((now + self._rules.flap_window, case))
+        self._forget_rested(now)
+
+    # Records
+
+    def _find(self, finding: Finding, now: int) -> None:
+        state = self.state
+        sign = state.signs.get(finding.sensor, {}).get(finding.monitor)
+        if finding.phase is Phase.END:
+            if sign is not None and sign.latest.id == finding.id and sign.lasting:
+                self._end(sign, finding, now)
+            return
+        if sign is None:
+            sign = self._new_sign(finding)
+        begins = not sign.lasting or sign.latest is finding
+        sign.latest, sign.level = finding, finding.level
+        if begins:
+            sign.onset, sign.due, sign.end, sign.ripe = finding.onset, finding.ts + sign.on_delay, FOREVER, False
+            state.timers.at(max(sign.due, now), (sign.source, sign.by))
+        elif sign.ripe:
+            state.timers.at(now, (sign.source, sign.by))
+
+    def _end(self, sign: Sign, finding: Finding, now: int) -> None:
+        sign.end = finding.ts
+        if sign.ripe:
+            self._release(sign, now)
+        elif finding.ts < sign.due:
+            sign.due = FOREVER  # it did not last
+        if sign.case is None and (sign.ripe or sign.due == FOREVER):
+            self._forget(sign)
+
+    def _see(self, event: VideoEvent, now: int) -> None:
+        rule = self._video.get(event.type)
+        if rule is None or not event.confidence >= rule.confidence:
+            return
+        sign = self.state.signs.get(event.camera, {}).get(event.type)
+        if sign is None:
+            sign = self._new_sign(event)
+            sign.onset = event.ts
+        if not isinstance(sign.latest, VideoEvent) or event.confidence >= sign.latest.confidence:
+            sign.latest = event
+        # An event is over at once; what keeps the sign is its off-delay.
+        sign.level, sign.ripe, sign.end = rule.level, True, now
+        if sign.case is not None:
+            self._note(sign.case, event)
+        self.state.timers.at(now, (sign.source, sign.by))
+
+    def _new_sign(self, record: Record) -> Sign:
+        if isinstance(record, VideoEvent):
+            rule = self._video[record.type]
+            kinds = tuple(dict.fromkeys((rule.kind, *rule.supports)))
+            site = self._places.of_camera(record.camera)
+            sign = Sign(record.camera, record.type, site, kinds, rule.unit, 0, self._rules.video_quiet, record)
+        else:
+            monitor = self._monitors.get(record.monitor) or Monitor(record.monitor, "", record.kind, Select())
+            fault = record.verdict is Verdict.FAULT
+            # A fault is the sensor's own: it never joins another sensor's.
+            site = Site(f"fault:{record.sensor}") if fault else self._places.of_sensor(record.sensor)
+            delays = monitor.on_delay, monitor.off_delay
+            sign = Sign(record.sensor, record.monitor, site, (record.kind,), monitor.unit, *delays, record)
+        self.state.signs.setdefault(sign.source, {})[sign.by] = sign
+        return sign
+
+    # What is due
+
+    def _ripen(self, sign: Sign, now: int) -> None:
+        if sign.video:
+            if sign.end < now:
+                self._expire(sign, now)
+                return
+            self.state.timers.at(now + sign.off_delay, (sign.source, sign.by))
+        elif not sign.ripe:
+            if sign.due > now:
+                return  # a timer of an earlier time that it was found
+            sign.ripe = True
+        self._count(sign, now)
+
+    def _expire(self, sign: Sign, now: int) -> None:
+        """A camera's sign is over unless it was seen again."""
+        if sign.case is None and sign.end + sign.off_delay <= now:
+            self._forget(sign)
+
+    def _count(self, sign: Sign, now: int) -> None:
+        """Let a sign that has lasted speak."""
+        state = self.state
+        fault = sign.site.key.startswith("fault:")
+        if not fault and not sign.video and sign.source in state.faults:
+            return  # until its sensor is trusted again
+        case = sign.case or self._nearest(sign)
+        if case is not None:
+            self._join(case, sign, now)
+        elif sign.level:
+            self._open(sign, now)
+        elif sign.lasting or sign.video:
+            state.waiting.add(sign)
+        else:
+            self._forget(sign)
+
+    def _nearest(self, sign: Sign) -> Case | None:
+        near = self.state.open.near(sign.kinds, sign.site, self._places)
+        return min(near, key=lambda found: (found[0], found[1].number), default=(0.0, None))[1]
+
+    def _open(self, sign: Sign, now: int) -> None:
+        state, rules = self.state, self._rules
+        # A case of a camera takes in findings of every kind that the camera speaks for.
+        kind, kinds = sign.kinds[0], sign.kinds
+        self._forget_rested(now)
+        flaps = max((case.flaps + 1 for _, case in state.rested.near((kind,), sign.site, self._places)), default=0)
+        hold = min(rules.flap_hold << min(flaps - 1, 32), rules.flap_hold_most) if flaps else 0
+        id = identify("alert", kind, sign.site.key, sign.onset, sign.latest.id, self._city.name)
+        case = Case(state.cases, kind, kinds, sign.site, sign, id, hold, flaps, sign.level, sign.onset)
+        state.cases += 1
+        state.open.add(case)
+        self._join(case, sign, now)
+        waiting = {other for _, other in state.waiting.near(kinds, sign.site, self._places)}
+        for other in sorted(waiting, key=lambda other: (other.source, other.by)):
+            self._join(case, other, now)
+
+    def _join(self, case: Case, sign: Sign, now: int) -> None:
+        key = (sign.source, sign.by)
+        if key not in case.signs:
+            case.signs[key] = sign
+            case.news = True
+        if sign.case is None:
+            self.state.waiting.remove(sign)
+            sign.case = case
+        case.onset = min(case.onset, sign.onset)
+        self._note(case, sign.latest)
+        if sign.level:
+            case.level = min(case.level, sign.level)
+            if not sign.lasting:
+                self._keep(case, sign, now)
+            elif not sign.holds:
+                sign.holds = True
+                case.lasting += 1
+        if not case.agreed:
+            sure = any(not other.doubt for other in case.sensors) and any(True for _ in case.cameras)
+            case.agreed = sure and corroboration(case, self._rules) >= self._rules.agreement_score
+        self.state.changed[case] = None
+
+    def _note(self, case: Case, record: Record) -> None:
+        if len(case.evidence) < self._rules.listed:
+            case.evidence[record.id] = None
+        if isinstance(record, VideoEvent) and record.clip and len(case.clips) < self._rules.listed:
+            case.clips[record.clip] = None
+
+    def _release(self, sign: Sign, now: int) -> None:
+        """A sign that counted has ended."""
+        if sign.case is not None and sign.holds:
+            sign.holds = False
+            sign.case.lasting -= 1
+            self._keep(sign.case, sign, now)
+        self.state.changed.update(dict.fromkeys([sign.case] if sign.case else []))
+
+    def _keep(self, case: Case, sign: Sign, now: int) -> None:
+        """Keep a case open for a while after the end of a sign."""
+        case.until = max(case.until, sign.end + max(sign.off_delay, case.hold), now)
+
+    def _forget(self, sign: Sign) -> None:
+        state = self.state
+        state.waiting.remove(sign)
+        signs = state.signs[sign.source]
+        del signs[sign.by]
+        if not signs:
+            del state.signs[sign.source]
+
+    def _forget_rested(self, now: int) -> None:
+        state = self.state
+        while state.rested_until and state.rested_until[0][0] <= now:
+            state.rested.remove(state.rested_until.popleft()[1])
+
+    # Faulty sensors
+
+    def _mistrust(self, finding: Finding, now: int) -> None:
+        """A sensor with an open fault neither raises nor supports; what it has raised already is marked."""
+        state, rules = self.state, self._rules
+        if finding.reason in rules.harmless:
+            return
+        open_faults, until = state.faults.get(finding.sensor, (frozenset[str](), now))
+        if finding.phase is Phase.END:
+            until = max(until, finding.ts + rules.rest.get(finding.reason, 0), now)
+            state.faults[finding.sensor] = (open_faults - {finding.monitor}, until)
+            state.timers.at(until, (finding.sensor, ""))
+            return
+        state.faults[finding.sensor] = (open_faults | {finding.monitor}, until)
+        for sign in state.signs.get(finding.sensor, {}).values():
+            case = sign.case
+            if case is not None and not sign.doubt and not sign.site.key.startswith("fault:"):
+                sign.doubt = finding.reason or finding.kind
+                case.news = True
+                state.changed[case] = None
+
+    def _trust(self, sensor: str, now: int) -> None:
+        """The time after a fault is over: what the sensor says by now counts."""
+        state = self.state
+        open_faults, until = state.faults.get(sensor, (frozenset(), now))
+        if sensor not in state.faults or open_faults or until > now:
+            return
+        del state.faults[sensor]
+        for sign in list(state.signs.get(sensor, {}).values()):
+            if sign.ripe and sign.lasting and not sign.site.key.startswith("fault:"):
+                self._count(sign, now)
+
+
+class State:
+    """All that a correlator remembers."""
+
+    def __init__(self) -> None:
+        from collections import deque
+
+        self.timers: Timers[tuple[str, str]] = Timers()  # (source, by) of a sign, or (sensor, "") of a fault
+        self.signs: dict[str, dict[str, Sign]] = {}  # by source, then by monitor or type
+        self.faults: dict[str, tuple[frozenset[str], int]] = {}  # by sensor: monitors, and mistrusted until
+        self.open: Index[Case] = Index()
+        self.waiting: Index[Sign] = Index()
+        self.rested: Index[Case] = Index()  # closed not long ago
+        self.rested_until: deque[tuple[int, Case]] = deque()
+        self.changed: dict[Case, None] = {}
+        self.cases = 0

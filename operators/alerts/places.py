@@ -1,0 +1,209 @@
+"""What lies near what: on one asset, within a distance in one zone, or joined by pipes."""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from domain.city import City, Sensor
+from operators.alerts.rules import DEFAULT, Rules
+
+__all__ = ["Index", "Places", "Site"]
+
+#: Metres in a degree of latitude, on a sphere with the Earth's mean radius of 6,371,008.8 m.
+DEGREE = math.pi * 6_371_008.8 / 180
+#: Sites whose neighbours are remembered; each entry holds what lies within the radius.
+REMEMBERED = 16_384
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where a sign is: an asset, or a sensor or camera that stands by itself."""
+
+    key: str  # "asset:...", "sensor:...", "camera:...", "fault:..."
+    zone: str = ""
+    lon: float = 0.0
+    lat: float = 0.0
+
+    @property
+    def located(self) -> bool:
+        """Whether its coordinates are known."""
+        return (self.lon, self.lat) != (0.0, 0.0)
+
+
+class Places:
+    """The sites of a city and who their neighbours are.
+
+    Two sites are near each other when they are the same, when they lie in one zone within `rules.radius` metres, or when
+    they are assets that a path inside one pipe network joins within `rules.pipe_length` metres. Where the coordinates of
+    one of two sites are unknown, their zone decides (see `Index`).
+    """
+
+    def __init__(self, city: City, rules: Rules = DEFAULT) -> None:
+        self.rules = rules
+        self._sensors: dict[str, Sensor] = {sensor.id: sensor for sensor in city.sensors}
+        self._cameras = city.cameras
+        self._sites = self._find_sites(city)
+        latitudes = [site.lat for site in self._sites.values() if site.located]
+        # A city is small enough for a plane that touches the Earth at its middle latitude.
+        self._lon_metres = DEGREE * math.cos(math.radians(sum(latitudes) / len(latitudes) if latitudes else 0.0))
+        self._cell = max(rules.radius, 1.0)
+        self._grid: defaultdict[tuple[str, int, int], list[Site]] = defaultdict(list)
+        for site in self._sites.values():
+            if site.located:
+                self._grid[self._cell_of(site)].append(site)
+        self._pipes: defaultdict[tuple[str, str], list[tuple[str, float]]] = defaultdict(list)
+        self._networks: defaultdict[str, dict[str, None]] = defaultdict(dict)
+        for pipe in city.pipes:
+            for a, b in ((pipe.start, pipe.end), (pipe.end, pipe.start)):
+                self._pipes[pipe.network, a].append((b, pipe.length))
+                self._networks[a][pipe.network] = None
+        self._near: dict[str, dict[str, float]] = {}
+
+    @staticmethod
+    def _find_sites(city: City) -> dict[str, Site]:
+        sites = {
+            key: Site(key, asset.zone, asset.lon, asset.lat)
+            for asset in city.assets.values()
+            for key in (f"asset:{asset.id}",)
+        }
+        for kind, things in (("sensor", city.sensors), ("camera", city.cameras.values())):
+            for thing in things:
+                key = f"asset:{thing.asset}" if thing.asset else f"{kind}:{thing.id}"
+                if key not in sites or not sites[key].located:  # an asset lies where the first of its sensors does
+                    zone = sites[key].zone if key in sites else thing.zone
+                    sites[key] = Site(key, zone, thing.lon, thing.lat)
+        return sites
+
+    def of_sensor(self, sensor: str) -> Site:
+        """The site of a sensor; one by itself when the city does not know the sensor."""
+        known = self._sensors.get(sensor)
+        key = f"asset:{known.asset}" if known and known.asset else f"sensor:{sensor}"
+        return self._sites.get(key) or Site(key)
+
+    def of_camera(self, camera: str) -> Site:
+        """The site of a camera; one by itself when the city does not know the camera."""
+        known = self._cameras.get(camera)
+        key = f"asset:{known.asset}" if known and known.asset else f"camera:{camera}"
+        return self._sites.get(key) or Site(key)
+
+    def near(self, site: Site) -> Mapping[str, float]:
+        """Keys of all sites near `site`, itself among them, with their distances in metres."""
+        found = self._near.get(site.key)
+        if found is None:
+            found = self._over_ground(site)
+            for key, length in self._over_pipes(site):
+                found[key] = min(length, found.get(key, math.inf))
+            if len(self._near) >= REMEMBERED:
+                self._near.clear()
+            self._near[site.key] = found
+        return found
+
+    def _position(self, site: Site) -> tuple[float, float]:
+        return site.lon * self._lon_metres, site.lat * DEGREE
+
+    def _cell_of(self, site: Site) -> tuple[str, int, int]:
+        x, y = self._position(site)
+        return site.zone, math.floor(x / self._cell), math.floor(y / self._cell)
+
+    def _over_ground(self, site: Site) -> dict[str, float]:
+        found = {site.key: 0.0}
+        if not site.located:
+            return found
+        zone, column, row = self._cell_of(site)
+        here = self._position(site)
+        for i in (column - 1, column, column + 1):
+            for j in (row - 1, row, row + 1):
+                for other in self._grid.get((zone, i, j), ()):
+                    distance = math.dist(here, self._position(other))
+                    if distance <= self.rules.radius:
+                        found[other.key] = distance
+        found[site.key] = 0.0
+        return found
+
+    def _over_pipes(self, site: Site) -> Iterator[tuple[str, float]]:
+        """Dijkstra's shortest paths inside each network that the asset belongs to, as far as `pipe_length`."""
+        kind, _, start = site.key.partition(":")
+        for network in self._networks.get(start, ()) if kind == "asset" else ():
+            done: set[str] = set()
+            heap = [(0.0, start)]
+            while heap:
+                length, asset = heapq.heappop(heap)
+                if asset in done:
+                    continue
+                done.add(asset)
+                yield f"asset:{asset}", length
+                for other, further in self._pipes[network, asset]:
+                    if other not in done and length + further <= self.rules.pipe_length:
+                        heapq.heappush(heap, (length + further, other))
+
+
+class Member(Protocol):
+    """What an index holds."""
+
+    @property
+    def site(self) -> Site:
+        """Where it is."""
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """What it may belong together with."""
+
+
+M = TypeVar("M", bound=Member)
+
+
+class Index(Generic[M]):
+    """Members by kind and site, found from any site near theirs.
+
+    A site without coordinates counts as near every site of its zone that has the kind, at the distance of the radius: a
+    zone is a part of the city inside which signs are taken to belong together.
+    """
+
+    def __init__(self) -> None:
+        self._at: dict[str, dict[str, dict[M, None]]] = {}
+        self._zone: dict[tuple[str, str, bool], dict[str, None]] = {}
+
+    def add(self, member: M) -> None:
+        """Hold a member; adding it again does nothing."""
+        site = member.site
+        for kind in member.kinds:
+            self._at.setdefault(kind, {}).setdefault(site.key, {})[member] = None
+            self._zone.setdefault((kind, site.zone, site.located), {})[site.key] = None
+
+    def remove(self, member: M) -> None:
+        """Let a member go; does nothing when it is not held."""
+        site = member.site
+        for kind in member.kinds:
+            members = self._at.get(kind, {}).get(site.key, {})
+            members.pop(member, None)
+            if not members:
+                self._drop(kind, site)
+
+    def _drop(self, kind: str, site: Site) -> None:
+        for table, key in ((self._at, kind), (self._zone, (kind, site.zone, site.located))):
+            sites = table.get(key)  # type: ignore[call-overload]
+            if sites is not None:
+                sites.pop(site.key, None)
+                if not sites:
+                    del table[key]  # type: ignore[arg-type]
+
+    def near(self, kinds: tuple[str, ...], site: Site, places: Places) -> Iterator[tuple[float, M]]:
+        """Every member of one of `kinds` near `site` with its distance in metres, in no order worth relying on."""
+        reach = places.near(site)
+        for kind in kinds:
+            at = self._at.get(kind)
+            if not at:
+                continue
+            distances = {key: reach[key] for key in reach.keys() & at.keys()}
+            if site.zone:
+                for located in (False,) if site.located else (False, True):
+                    for key in self._zone.get((kind, site.zone, located), ()):
+                        distances.setdefault(key, places.rules.radius)
+            for key, distance in distances.items():
+                for member in at[key]:
+                    yield distance, member

@@ -1,0 +1,108 @@
+"""Signs, and the cases that signs of one cause at one place make."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from domain.clock import NEVER
+from domain.findings import Finding, VideoEvent
+from operators.alerts.places import Site
+from operators.alerts.rules import Rules
+from operators.alerts.timing import FOREVER, Record
+
+__all__ = ["Case", "Sign", "corroboration"]
+
+
+@dataclass(slots=True, eq=False)
+class Sign:
+    """What one monitor says of one sensor, or one camera of one type of event, now and as long as its case is open."""
+
+    source: str  # id of the sensor or camera
+    by: str  # the monitor, or the type of event
+    site: Site
+    kinds: tuple[str, ...]  # of cases that it speaks for; the first is what it is a sign of
+    owner: str  # responsible unit, when the monitor or video rule names one
+    on_delay: int
+    off_delay: int
+    latest: Record
+    level: int = 0  # city level that it asks for now; 0: none
+    onset: int = 0
+    due: int = 0  # event time until which it must last before it counts
+    end: int = FOREVER  # event time of its end; FOREVER while it lasts
+    ripe: bool = False  # has lasted so long
+    holds: bool = False  # keeps its case open until it ends
+    doubt: str = ""  # reason of a fault that was found on its sensor while the case was open
+    case: Case | None = None
+
+    @property
+    def video(self) -> bool:
+        """Whether it is a camera's."""
+        return isinstance(self.latest, VideoEvent)
+
+    @property
+    def lasting(self) -> bool:
+        """Whether it has not ended."""
+        return self.end == FOREVER
+
+
+@dataclass(slots=True, eq=False)
+class Case:
+    """Signs of one cause at one place."""
+
+    number: int  # cases count up in the order in which they open
+    kind: str
+    kinds: tuple[str, ...]  # of signs that belong to it
+    site: Site  # where its first sign is: what is near this joins
+    first: Sign
+    id: UUID
+    hold: int  # it stays open for at least so long after its last sign
+    flaps: int  # how often it has come back before
+    level: int  # the gravest that any of its signs has asked for
+    onset: int
+    agreed: bool = False  # a sensor and a camera have agreed
+    news: bool = False  # something the desk has not been told yet
+    lasting: int = 0  # signs that hold it open
+    until: int = NEVER  # it stays open until then after they have ended
+    signs: dict[tuple[str, str], Sign] = field(default_factory=dict)
+    evidence: dict[UUID, None] = field(default_factory=dict)
+    clips: dict[str, None] = field(default_factory=dict)
+
+    @property
+    def sensors(self) -> Iterator[Sign]:
+        """Signs of sensors, in the order in which they joined."""
+        return (sign for sign in self.signs.values() if not sign.video)
+
+    @property
+    def cameras(self) -> Iterator[Sign]:
+        """Signs of cameras, in the order in which they joined."""
+        return (sign for sign in self.signs.values() if sign.video)
+
+
+def corroboration(case: Case, rules: Rules) -> float:
+    """How sure the signs of a case make it, 0 to 1: the noisy-or of its independent sources, 1 - prod(1 - weight).
+
+    A sensor weighs `sensor_weight`, joined in the same way with `detector_weight` for each further detector that found
+    the same on it; a camera weighs `camera_weight` times its confidence. The model is Pearl's (Probabilistic Reasoning in
+    Intelligent Systems, 1988, 4.3.2): each source by itself would suffice, and they err independently. The weights are
+    settings, not estimates: the score grades alerts, it is no probability.
+    """
+    detectors: dict[str, set[str]] = {}
+    doubted: set[str] = set()
+    confidence: dict[str, float] = {}
+    for sign in case.signs.values():
+        latest = sign.latest
+        if isinstance(latest, Finding):
+            detectors.setdefault(sign.source, set()).add(latest.detector)
+            if sign.doubt:
+                doubted.add(sign.source)
+        else:
+            confidence[sign.source] = max(confidence.get(sign.source, 0.0), min(max(latest.confidence, 0.0), 1.0))
+    wrong = 1.0
+    for sensor, names in detectors.items():
+        weight = 1.0 - (1.0 - rules.sensor_weight) * (1.0 - rules.detector_weight) ** (len(names) - 1)
+        wrong *= 1.0 - weight * (rules.doubted if sensor in doubted else 1.0)
+    wrong *= math.prod(1.0 - rules.camera_weight * value for value in confidence.values())
+    return round(1.0 - wrong, 4)

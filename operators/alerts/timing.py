@@ -1,0 +1,90 @@
+"""Event time for the desk: what has arrived but may not be counted yet, and what is due later."""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass, field
+from typing import Final, Generic, TypeVar
+
+from domain.clock import NEVER
+from domain.findings import Finding, VideoEvent
+from domain.records import Verdicts
+
+__all__ = ["FOREVER", "Arrivals", "Record", "Timers"]
+
+#: After every time.
+FOREVER: Final = 2**63 - 1
+
+Record = Finding | VideoEvent
+What = TypeVar("What")
+
+
+class Timers(Generic[What]):
+    """Things to do at given times; those of one time in the order in which they were set."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[int, int, What]] = []
+        self._set = 0
+
+    def at(self, deadline: int, what: What) -> None:
+        """Have `what` done at `deadline`, ns."""
+        heapq.heappush(self._heap, (deadline, self._set, what))
+        self._set += 1
+
+    @property
+    def next(self) -> int:
+        """The earliest deadline, ns; FOREVER when there is none."""
+        return self._heap[0][0] if self._heap else FOREVER
+
+    def pop(self) -> What:
+        """Take out what is due first."""
+        return heapq.heappop(self._heap)[2]
+
+
+@dataclass
+class Arrivals:
+    """Findings and video events of all shards, held until their time is complete, and then given out in order.
+
+    A shard that has said `upto = T` sends nothing with `known` before T; so what is known before the least `upto` of all
+    shards is complete, in whatever way the shards' items were interleaved.
+    """
+
+    shards: int
+    upto: list[int] = field(init=False)
+    _heap: list[tuple[int, int, tuple[object, ...], int, Record]] = field(default_factory=list)
+    _count: int = 0
+    _last: int = NEVER  # the latest record's time
+
+    def __post_init__(self) -> None:
+        self.upto = [NEVER] * self.shards
+
+    def add(self, verdicts: Verdicts) -> None:
+        """Take what one shard sent."""
+        for rank, records in enumerate((verdicts.findings, verdicts.video)):
+            for record in records:
+                known = max(record.known, record.ts)
+                self._last = max(self._last, known)
+                # The count keeps two equal records from being compared any further.
+                heapq.heappush(self._heap, (known, rank, record.order, self._count, record))
+                self._count += 1
+        if verdicts.upto is not None:
+            self.upto[verdicts.shard] = max(self.upto[verdicts.shard], verdicts.upto)
+
+    @property
+    def frontier(self) -> int:
+        """Everything known before this time, ns, has arrived."""
+        return min(self.upto)
+
+    @property
+    def end(self) -> int:
+        """After the last time that anybody spoke of, ns."""
+        return max(*self.upto, self._last + 1)
+
+    @property
+    def next(self) -> int:
+        """The time at which the next record became known, ns; FOREVER when there is none."""
+        return self._heap[0][0] if self._heap else FOREVER
+
+    def pop(self) -> Record:
+        """Take out the next record."""
+        return heapq.heappop(self._heap)[4]

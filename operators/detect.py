@@ -1,0 +1,175 @@
+"""A bank of detectors: all monitors of one shard, in one lane."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from detectors import registry
+from detectors.contract import MARK, Detector, Lane, Marks, Reason
+from domain.city import City, Sensor
+from domain.errors import StateError
+from domain.findings import Finding, Phase
+from domain.identity import identify
+from domain.monitors import Monitor
+from domain.records import Frame, Int32s, Int64s, Panes, Verdicts
+from domain.selection import selected
+from operators.layout import Layout
+
+__all__ = ["Bank"]
+
+_PHASES = tuple(Phase)
+
+
+class Bank:
+    """The detectors of one lane over the sensors of one shard.
+
+    Feed it frames (fast lane) or panes (pane lane); it answers with what was found.
+    """
+
+    def __init__(self, layout: Layout, shard: int, lane: Lane, state: dict[str, Any] | None = None) -> None:
+        self._shard, self._lane = shard, lane
+        members = layout.members[shard]
+        self._local_of = layout.local_of
+        self._watches = [
+            watch
+            for monitor in layout.city.monitors
+            if (watch := _Watch.of(monitor, layout.city, members, lane)) is not None
+        ]
+        # One buffer for all detectors: it is read before the next one writes.
+        self._marks = np.empty(0, MARK)
+        if state:
+            self._restore(state)
+
+    def __len__(self) -> int:
+        return len(self._watches)
+
+    def fast(self, frame: Frame) -> Verdicts | None:
+        """Take a frame's rows in partition order (fast lane)."""
+        findings: list[Finding] = []
+        local = self._local_of[frame.sensor]
+        for watch in self._watches:
+            marks = self._rows(watch, local, frame.ts, frame.value)
+            if len(marks):
+                findings += watch.findings(marks, _known(frame, watch.slot_of[local], marks))
+        return Verdicts(self._shard, None, tuple(findings), recorded=frame.recorded) if findings else None
+
+    def panes(self, panes: Panes) -> Verdicts:
+        """Take closed panes, then let event time come to their end (pane lane)."""
+        findings: list[Finding] = []
+        local = self._local_of[panes.sensor]
+        for watch in self._watches:
+            marks = self._rows(watch, local, panes.ts, panes.value)
+            findings += watch.findings(marks, marks["ts"])
+            marks = self._buffer(2 * watch.slots)
+            marks = marks[: watch.detector.advance(panes.upto, marks)]
+            findings += watch.findings(marks, marks["ts"])
+        return Verdicts(self._shard, panes.upto, tuple(findings), panes.video, panes.recorded)
+
+    def _rows(self, watch: _Watch, local: Int32s, ts: Int64s, value: np.ndarray[Any, Any]) -> Marks:
+        if not len(ts):
+            return self._marks[:0]
+        marks = self._buffer(2 * len(ts))
+        return marks[: watch.detector.rows(watch.slot_of, local, ts, value, marks)]
+
+    def _buffer(self, size: int) -> Marks:
+        if len(self._marks) < size:
+            self._marks = np.empty(max(size, 2 * len(self._marks)), MARK)
+        return self._marks
+
+    def snapshot(self) -> dict[str, Any]:
+        """State to go on from, by monitor."""
+        return {watch.monitor.name: watch.snapshot() for watch in self._watches}
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        names = {watch.monitor.name for watch in self._watches}
+        if names != state.keys():
+            raise StateError(
+                f"the snapshot of shard {self._shard} holds the monitors {sorted(state)}, the city has {sorted(names)}: "
+                "start with a new recovery directory, or with the monitors it was written with"
+            )
+        for watch in self._watches:
+            watch.restore(state[watch.monitor.name])
+
+
+class _Watch:
+    """One monitor's detector over the sensors it selects in one shard."""
+
+    def __init__(self, monitor: Monitor, sensors: list[Sensor], slot_of: Int32s, detector: Detector) -> None:
+        self.monitor = monitor
+        self.detector = detector
+        self.slot_of = slot_of
+        self.slots = len(sensors)
+        self._ids = [sensor.id for sensor in sensors]
+        self._config = type(detector).config_hash(detector.params)
+
+    @classmethod
+    def of(cls, monitor: Monitor, city: City, members: Int32s, lane: Lane) -> _Watch | None:
+        """The monitor's part in a shard; None where it watches nothing or works in the other lane."""
+        if registry.find(monitor.detector).lane is not lane:
+            return None
+        chosen = np.isin(members, selected(city, monitor.select))
+        if not chosen.any():
+            return None
+        slot_of = np.where(chosen, np.cumsum(chosen) - 1, -1).astype(np.int32)
+        sensors = [city.sensors[i] for i in members[chosen]]
+        low, high, rate = (
+            np.array([getattr(sensor, name) for sensor in sensors], np.float64) for name in ("low", "high", "rate")
+        )
+        detector = registry.build(monitor.detector, monitor.params, low, high, rate, sensors[0].unit)
+        return cls(monitor, sensors, slot_of, detector)
+
+    def findings(self, marks: Marks, known: Int64s) -> list[Finding]:
+        """Marks of a kernel as findings."""
+        monitor = self.monitor
+        out = []
+        for mark, at in zip(marks.tolist(), known.tolist(), strict=True):
+            slot, phase, grade, reason, ts, onset, score, threshold, value, baseline = mark
+            sensor = self._ids[slot]
+            out.append(
+                Finding(
+                    identify("finding", monitor.name, self._config, sensor, onset),
+                    _PHASES[phase],
+                    monitor.name,
+                    monitor.detector,
+                    self._config,
+                    monitor.kind,
+                    self.detector.verdict,
+                    Reason(reason).text,
+                    sensor,
+                    ts,
+                    max(at, ts),
+                    onset,
+                    monitor.levels[min(grade, len(monitor.levels)) - 1] if grade and monitor.levels else 0,
+                    score,
+                    threshold,
+                    value,
+                    baseline,
+                )
+            )
+        return out
+
+    def snapshot(self) -> dict[str, Any]:
+        return {**self.detector.snapshot(), "config": self._config, "sensors": "\n".join(self._ids)}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        same = state["config"] == self._config and state["sensors"] == "\n".join(self._ids)
+        if not same:
+            raise StateError(
+                f"the snapshot of monitor {self.monitor.name!r} was written with other parameters or other sensors: "
+                "start with a new recovery directory, or with the city it was written with"
+            )
+        self.detector.restore(state)
+
+
+def _known(frame: Frame, slots: Int32s, marks: Marks) -> Int64s:
+    """Event time at which each mark of a frame became known: its row's."""
+    known: Int64s = marks["ts"].copy()
+    if frame.known is None:
+        return known
+    for i, mark in enumerate(marks):
+        row = np.flatnonzero((frame.ts == mark["ts"]) & (slots == mark["slot"]))
+        if len(row):
+            known[i] = frame.known[row[0]]
+    return known

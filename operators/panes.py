@@ -1,0 +1,286 @@
+"""Order: from frames in order of arrival to panes in order of event time.
+
+A pane closes when the watermarks of all partitions have passed its end. Its rows are then sorted by sensor and time and
+freed of repeats (the one that stands first in its partition stays), so that whatever reads panes cannot tell how the
+rows travelled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from domain.clock import NEVER, floor_to
+from domain.findings import VideoEvent
+from domain.records import Floats, Frame, Int32s, Int64s, LateRows, Panes
+
+__all__ = ["PaneStore"]
+
+#: Segments longer than this are sorted by numpy's merge sort where they are out of order, shorter ones by insertion.
+LONG_SEGMENT: Final = 64
+
+Rows = tuple[Int32s, Int64s, Floats]
+
+
+class PaneStore:
+    """Open panes of one shard.
+
+    Parameters
+    ----------
+    shard
+        Index of the shard.
+    partitions
+        How many partitions feed it.
+    interval
+        Length of a pane, ns.
+    local_of, locals
+        Index of each sensor among the shard's own, and how many the shard has.
+    """
+
+    def __init__(
+        self,
+        shard: int,
+        partitions: int,
+        interval: int,
+        local_of: Int32s,
+        locals: int,
+        state: dict[str, Any] | None = None,
+    ) -> None:
+        self._shard, self._interval = shard, interval
+        self._local_of, self._locals = local_of, locals
+        self._closed = NEVER
+        self._recorded = 0
+        self._over = False  # the stream has ended, and those downstream were told
+        self._watermark = np.full(partitions, NEVER, np.int64)
+        self._ended = np.zeros(partitions, np.bool_)
+        # Per partition, so that the order between partitions, which chance decides, is not the order in a pane.
+        self._open: list[list[Rows]] = [[] for _ in range(partitions)]
+        self._video: list[VideoEvent] = []
+        self._late: list[LateRows] = []
+        if state:
+            self._restore(state)
+
+    def take(self, frames: Sequence[Frame]) -> Panes | None:
+        """Add frames; return the panes that they close, if any."""
+        for frame in frames:
+            self._add(frame)
+        upto = self._frontier()
+        over = bool(self._ended.all()) and not self._over
+        if upto <= self._closed and not over:
+            return None
+        self._over = over
+        return self._close(max(upto, self._closed))
+
+    def _add(self, frame: Frame) -> None:
+        p = frame.partition
+        self._watermark[p] = max(self._watermark[p], frame.watermark)
+        self._ended[p] |= frame.ended
+        self._recorded = max(self._recorded, frame.recorded)
+        if len(frame):
+            rows = (frame.sensor, frame.ts, frame.value)
+            if frame.known is not None:  # late rows belong to the fast lane and the late table alone
+                on_time = frame.known == frame.ts
+                rows = (frame.sensor[on_time], frame.ts[on_time], frame.value[on_time])
+            self._open[p].append(rows)
+        self._video += frame.video
+        if frame.late is not None:
+            self._late.append(frame.late)
+
+    def _frontier(self) -> int:
+        """The end of the last pane that every partition has passed."""
+        running = self._watermark[~self._ended]
+        mark = int(running.min()) if len(running) else int(self._watermark.max(initial=NEVER))
+        return floor_to(mark, self._interval) if mark != NEVER else NEVER
+
+    def _close(self, upto: int) -> Panes:
+        sensor, ts, value = self._take_rows(upto)
+        sensor, ts, value, bound, duplicates = _order(
+            sensor, ts, value, self._interval, self._local_of, self._locals
+        )
+        first = bound[:-1]
+        video = tuple(sorted((v for v in self._video if v.known < upto), key=lambda v: v.order))
+        self._video = [v for v in self._video if v.known >= upto]
+        late = tuple(self._late)
+        # A late row is held until its own pane has closed, which other partitions may still keep open.
+        ready = [bool((rows.ts < upto).all()) for rows in late]
+        self._late = [rows for rows, done in zip(late, ready, strict=True) if not done]
+        self._closed = upto
+        return Panes(
+            self._shard,
+            self._interval,
+            upto,
+            self._recorded,
+            sensor,
+            ts,
+            value,
+            bound,
+            sensor[first],
+            ts[first] - ts[first] % self._interval,
+            duplicates,
+            video,
+            tuple(rows for rows, done in zip(late, ready, strict=True) if done),
+            self._over,
+        )
+
+    def _take_rows(self, upto: int) -> Rows:
+        """Rows of the closing panes; what belongs to later ones stays."""
+        taken: list[Rows] = []
+        for p, pieces in enumerate(self._open):
+            if not pieces:
+                continue
+            sensor, ts, value = _concatenate(pieces)
+            closing = ts < upto
+            if closing.all():
+                self._open[p] = []
+            else:
+                rest = ~closing
+                self._open[p] = [(sensor[rest], ts[rest], value[rest])]
+                sensor, ts, value = sensor[closing], ts[closing], value[closing]
+            taken.append((sensor, ts, value))
+        return _concatenate(taken)
+
+    def snapshot(self) -> dict[str, Any]:
+        """State to go on from; arrays are never changed in place once they are here, so they need no copy."""
+        return {
+            "closed": self._closed,
+            "over": self._over,
+            "recorded": self._recorded,
+            "watermark": self._watermark.copy(),
+            "ended": self._ended.copy(),
+            "open": [[_concatenate(pieces)] if pieces else [] for pieces in self._open],
+            "video": list(self._video),
+            "late": list(self._late),
+        }
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        self._closed, self._recorded, self._over = state["closed"], state["recorded"], state["over"]
+        self._watermark, self._ended = state["watermark"].copy(), state["ended"].copy()
+        self._open = [list(pieces) for pieces in state["open"]]
+        self._video, self._late = list(state["video"]), list(state["late"])
+
+
+def _concatenate(pieces: list[Rows]) -> Rows:
+    if len(pieces) == 1:
+        return pieces[0]
+    if not pieces:
+        return np.empty(0, np.int32), np.empty(0, np.int64), np.empty(0, np.float64)
+    sensor, ts, value = zip(*pieces, strict=True)
+    return np.concatenate(sensor), np.concatenate(ts), np.concatenate(value)
+
+
+def _order(
+    sensor: Int32s, ts: Int64s, value: Floats, interval: int, local_of: Int32s, locals: int
+) -> tuple[Int32s, Int64s, Floats, Int64s, int]:
+    """Sort rows by (pane, sensor, time), dropping repeats; the order of arrival decides which of two repeats is first.
+
+    Returns the columns, the bounds of the segments, and how many repeats were dropped.
+    """
+    n = len(ts)
+    if n == 0:
+        return sensor, ts, value, np.zeros(1, np.int64), 0
+    base = int(ts.min())
+    base -= base % interval
+    panes = (int(ts.max()) - base) // interval + 1
+    if panes * locals <= 4 * n + 65_536:
+        position = _bucket(sensor, ts, base, interval, panes, local_of, locals)
+    else:
+        position = np.lexsort((sensor, (ts - base) // interval))
+    return _segments(sensor, ts, value, position, interval)  # type: ignore[no-any-return]
+
+
+@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+def _bucket(
+    sensor: Int32s, ts: Int64s, base: int, interval: int, panes: int, local_of: Int32s, locals: int
+) -> npt.NDArray[np.int64]:
+    """Stable counting sort by (pane, sensor): the rows in that order."""
+    n = len(ts)
+    key = np.empty(n, np.int32)
+    count = np.zeros(panes * locals + 1, np.int32)
+    inverse = 1.0 / interval
+    for i in range(n):
+        since = ts[i] - base
+        pane = np.int64(since * inverse)  # a division without a divide; one off at most, mended below
+        if (pane + 1) * interval <= since:
+            pane += 1
+        elif pane * interval > since:
+            pane -= 1
+        k = pane * locals + local_of[sensor[i]]
+        key[i] = k
+        count[k + 1] += 1
+    for k in range(1, len(count)):
+        count[k] += count[k - 1]
+    position = np.empty(n, np.int64)
+    for i in range(n):
+        k = key[i]
+        position[count[k]] = i
+        count[k] += 1
+    return position
+
+
+@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+def _segments(
+    sensor: Int32s, ts: Int64s, value: Floats, position: npt.NDArray[np.int64], interval: int
+) -> tuple[Int32s, Int64s, Floats, Int64s, int]:
+    """Gather rows that are grouped by (pane, sensor), put each group in order of time, and drop repeats."""
+    n = len(position)
+    out_sensor = np.empty(n, np.int32)
+    out_ts = np.empty(n, np.int64)
+    out_value = np.empty(n, np.float64)
+    bound = np.empty(n + 1, np.int64)
+    bound[0] = 0
+    segments = 0
+    out = 0
+    i = 0
+    while i < n:
+        first = position[i]
+        s = sensor[first]
+        start = ts[first] - ts[first] % interval
+        end = start + interval
+        j = i + 1
+        ordered = True
+        last = ts[first]
+        while j < n:
+            t = ts[position[j]]
+            if sensor[position[j]] != s or t < start or t >= end:
+                break
+            if t < last:
+                ordered = False
+            last = t
+            j += 1
+        if not ordered:
+            _sort_by_time(ts, position, i, j)
+        begin = out
+        for k in range(i, j):
+            p = position[k]
+            if out > begin and ts[p] == out_ts[out - 1]:
+                continue
+            out_sensor[out] = s
+            out_ts[out] = ts[p]
+            out_value[out] = value[p]
+            out += 1
+        segments += 1
+        bound[segments] = out
+        i = j
+    return out_sensor[:out], out_ts[:out], out_value[:out], bound[: segments + 1].copy(), n - out
+
+
+@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+def _sort_by_time(ts: Int64s, position: npt.NDArray[np.int64], i: int, j: int) -> None:
+    """Stable sort of `position[i:j]` by time, in place."""
+    if j - i > LONG_SEGMENT:
+        part = position[i:j].copy()
+        order = np.argsort(ts[part], kind="mergesort")
+        for k in range(j - i):
+            position[i + k] = part[order[k]]
+        return
+    for k in range(i + 1, j):
+        p = position[k]
+        m = k - 1
+        while m >= i and ts[position[m]] > ts[p]:
+            position[m + 1] = position[m]
+            m -= 1
+        position[m + 1] = p

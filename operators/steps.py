@@ -1,0 +1,164 @@
+"""The plain classes of this folder as Bytewax steps: `(step_id, up, ...)`, keyed by shard.
+
+Every step is one `stateful_batch`: Bytewax hands over what arrived for a shard, the plain class answers, and its snapshot
+is what Bytewax keeps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from time import perf_counter
+from typing import Any, Protocol, TypeVar
+
+import bytewax.operators as op
+from bytewax.dataflow import operator
+from bytewax.operators import KeyedStream, StatefulBatchLogic
+
+from detectors.contract import Lane
+from domain import metrics
+from domain.findings import AlertEvent
+from domain.records import Aggregates, Frame, Panes, Verdicts
+from domain.settings import EngineSettings
+from operators.aggregate import Aggregator
+from operators.alerts import Correlator
+from operators.detect import Bank
+from operators.layout import Layout
+from operators.panes import PaneStore
+
+__all__ = ["aggregate", "correlate", "detect", "detect_fast", "order", "stateful"]
+
+X = TypeVar("X")
+Y = TypeVar("Y")
+
+
+class Plain(Protocol):
+    """What a plain class offers to a step, besides its work."""
+
+    def snapshot(self) -> Any:
+        """State to go on from; never changed afterwards."""
+
+
+P = TypeVar("P", bound=Plain)
+
+
+class _Logic(StatefulBatchLogic[X, Y, Any]):
+    def __init__(
+        self, step: str, build: Callable[[X, Any], P], take: Callable[[P, list[X]], Iterable[Y]], state: Any
+    ) -> None:
+        self._step, self._build, self._take, self._state = step, build, take, state
+        self._plain: Any = None
+
+    def on_batch(self, values: list[X]) -> tuple[Iterable[Y], bool]:
+        if self._plain is None:  # Bytewax does not tell a logic its key: the first item does
+            self._plain = self._build(values[0], self._state)
+            self._state = None
+        return self._take(self._plain, values), StatefulBatchLogic.RETAIN
+
+    def snapshot(self) -> Any:
+        if self._plain is None:
+            return self._state
+        started = perf_counter()
+        state = self._plain.snapshot()
+        metrics.SNAPSHOT_SECONDS.labels(self._step).observe(perf_counter() - started)
+        return state
+
+
+@operator
+def stateful(
+    step_id: str,
+    up: KeyedStream[X],
+    build: Callable[[X, Any], P],
+    take: Callable[[P, list[X]], Iterable[Y]],
+) -> KeyedStream[Y]:
+    """Run one plain object per key.
+
+    Parameters
+    ----------
+    build
+        Makes the object from the first item that arrives for its key, and the state to resume from (None: anew).
+    take
+        Hands it what arrived, in order; returns what goes on.
+    """
+    return op.stateful_batch("stateful", up, lambda state: _Logic(step_id, build, take, state))
+
+
+@operator
+def order(
+    step_id: str, up: KeyedStream[Frame], layout: Layout, settings: EngineSettings, partitions: int
+) -> KeyedStream[Panes]:
+    """Frames to closed panes, in order of event time."""
+
+    def build(frame: Frame, state: Any) -> PaneStore:
+        locals = len(layout.members[frame.shard])
+        return PaneStore(frame.shard, partitions, settings.time.pane, layout.local_of, locals, state)
+
+    def take(store: PaneStore, frames: list[Frame]) -> Iterable[Panes]:
+        panes = store.take(frames)
+        if panes is None:
+            return ()
+        if panes.duplicates:
+            metrics.DUPLICATES.labels(str(panes.shard)).inc(panes.duplicates)
+        return (panes,)
+
+    return stateful("order", up, build, take)
+
+
+@operator
+def aggregate(
+    step_id: str, up: KeyedStream[Panes], layout: Layout, settings: EngineSettings
+) -> KeyedStream[Aggregates]:
+    """Panes to statistics per sensor over 1 s, 1 min and 1 h."""
+
+    def build(panes: Panes, state: Any) -> Aggregator:
+        members = layout.members[panes.shard]
+        return Aggregator(panes.shard, settings.time.pane, layout.local_of, members, state)
+
+    def take(aggregator: Aggregator, values: list[Panes]) -> Iterable[Aggregates]:
+        for panes in values:
+            yield from aggregator.take(panes)
+            if panes.ended:
+                yield from aggregator.finish()
+
+    return stateful("aggregate", up, build, take)
+
+
+@operator
+def detect_fast(step_id: str, up: KeyedStream[Frame], layout: Layout) -> KeyedStream[Verdicts]:
+    """Frames to findings of single sensors, as the rows arrive."""
+
+    def build(frame: Frame, state: Any) -> Bank:
+        return Bank(layout, frame.shard, Lane.FAST, state)
+
+    def take(bank: Bank, frames: list[Frame]) -> Iterable[Verdicts]:
+        found = (bank.fast(frame) for frame in frames if len(frame))
+        return [verdicts for verdicts in found if verdicts is not None]
+
+    return stateful("detect_fast", up, build, take)
+
+
+@operator
+def detect(step_id: str, up: KeyedStream[Panes], layout: Layout) -> KeyedStream[Verdicts]:
+    """Panes to findings, in order of event time; one item a closing, also where nothing is found."""
+
+    def build(panes: Panes, state: Any) -> Bank:
+        return Bank(layout, panes.shard, Lane.PANE, state)
+
+    def take(bank: Bank, values: list[Panes]) -> Iterable[Verdicts]:
+        return [bank.panes(panes) for panes in values]
+
+    return stateful("detect", up, build, take)
+
+
+@operator
+def correlate(step_id: str, up: KeyedStream[Verdicts], layout: Layout) -> KeyedStream[AlertEvent]:
+    """Findings and video events of the whole city to alerts."""
+
+    def build(_: Verdicts, state: Any) -> Correlator:
+        return Correlator.resume(layout.city, layout.shards, state) if state else Correlator(layout.city, layout.shards)
+
+    def take(correlator: Correlator, values: list[Verdicts]) -> Iterable[AlertEvent]:
+        for verdicts in values:
+            yield from correlator.take(verdicts)
+
+    one = op.flat_map_batch("city", up, lambda items: [("city", verdicts) for _, verdicts in items])
+    return stateful("correlate", one, build, take)

@@ -1,0 +1,1 @@
+"""Benchmarks: what each part costs, as ratios of runs made side by side."""

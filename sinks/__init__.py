@@ -1,0 +1,1 @@
+"""Where results go. One sink a file or folder."""

@@ -1,0 +1,322 @@
+"""The tables, as data: created, upgraded and versioned by `ensure_schema`.
+
+Every block of a base table lies in one partition, so that an insert is one part and its deduplication token holds. The
+tables of rare records (findings, alert events, ...) are `ReplacingMergeTree`s over deterministic keys: read them with FINAL.
+Times are UTC throughout.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+from clickhouse_connect.driver.client import Client
+
+from domain.city import City
+from domain.clock import HOUR, MINUTE, SECOND
+from domain.errors import SinkRefused
+from sinks.clickhouse.client import translated
+from sinks.clickhouse.native import Column, Dictionary, encode
+
+__all__ = ["AGGREGATES", "MIGRATIONS", "VERSION", "Retention", "ensure_schema", "load_registry", "retain", "settle"]
+
+#: The table of each aggregation period in nanoseconds; `<table>_stored` is what blocks go to, `<table>` what one reads.
+AGGREGATES: Final = {SECOND: "aggregates_1s", MINUTE: "aggregates_1m", HOUR: "aggregates_1h"}
+
+#: Repeats of the last so many blocks of a table are recognised.
+DEDUPLICATION_WINDOW: Final = 10_000
+
+_BLOCKS = f"SETTINGS non_replicated_deduplication_window = {DEDUPLICATION_WINDOW}"
+_TIME_NS = "DateTime64(9, 'UTC') CODEC(DoubleDelta, ZSTD(1))"
+_VALUE = "Float64 CODEC(Gorilla, ZSTD(1))"
+_NAME = "LowCardinality(String)"
+
+_READINGS = f"""
+CREATE TABLE readings_packed (
+    sensor {_NAME},
+    pane DateTime64(9, 'UTC') CODEC(DoubleDelta, ZSTD(1)) COMMENT 'start of the pane',
+    ts Array(DateTime64(9, 'UTC')) CODEC(DoubleDelta, ZSTD(1)),
+    value Array(Float64) CODEC(ZSTD(1))
+) ENGINE = MergeTree PARTITION BY toYYYYMMDD(pane) ORDER BY (sensor, pane) {_BLOCKS}
+"""
+_READINGS_VIEW = """
+CREATE VIEW readings AS
+SELECT sensor, pane, t AS ts, v AS value FROM readings_packed ARRAY JOIN ts AS t, value AS v
+"""
+
+
+def _aggregates(table: str, partition: str) -> str:
+    return f"""
+CREATE TABLE {table}_stored (
+    sensor {_NAME},
+    start DateTime64(3, 'UTC') CODEC(DoubleDelta, ZSTD(1)),
+    count UInt32 CODEC(T64, ZSTD(1)),
+    min {_VALUE}, max {_VALUE}, mean {_VALUE}, last {_VALUE},
+    std {_VALUE} COMMENT 'population standard deviation'
+) ENGINE = MergeTree PARTITION BY {partition}(start) ORDER BY (sensor, start) {_BLOCKS}
+"""
+
+
+def _corrected(table: str, period: int) -> str:
+    """Aggregates in which late rows count: a touched period is computed anew from stored and late readings.
+
+    A stored reading wins over a late one of the same time. Should the raw readings have expired, the fullest row known
+    stands (see `settle`).
+    """
+    start = f"toDateTime64(toStartOfInterval(ts, INTERVAL {period // SECOND} SECOND), 3, 'UTC')"
+    touched = f"(SELECT sensor, {start} FROM late_rows)"
+    return f"""
+CREATE VIEW {table} AS
+SELECT sensor, start, count, min, max, mean, last, std FROM {table}_stored WHERE (sensor, start) NOT IN {touched}
+UNION ALL
+SELECT sensor, start, count, min, max, mean, last, std FROM (
+    SELECT sensor, start, count, min, max, mean, last, std FROM {table}_stored WHERE (sensor, start) IN {touched}
+    UNION ALL
+    SELECT
+        sensor, begin AS start, toUInt32(count()) AS count, min(v) AS min, max(v) AS max, avg(v) AS mean,
+        argMax(v, ts) AS last, stddevPopStable(v) AS std
+    FROM (
+        SELECT sensor, ts, {start} AS begin, argMin(value, late) AS v FROM (
+            SELECT sensor, ts, value, 0 AS late FROM readings
+            WHERE sensor IN (SELECT sensor FROM late_rows) AND (sensor, {start}) IN {touched}
+            UNION ALL
+            SELECT sensor, ts, value, 1 AS late FROM late_rows FINAL
+        ) GROUP BY sensor, ts
+    ) GROUP BY sensor, begin
+    ORDER BY count DESC LIMIT 1 BY sensor, start
+)
+"""
+
+
+_REGISTRY_COLUMNS = """
+    sensor String, kind LowCardinality(String), unit LowCardinality(String), zone LowCardinality(String),
+    zone_name LowCardinality(String), asset LowCardinality(String), asset_kind LowCardinality(String),
+    asset_name LowCardinality(String), owner LowCardinality(String), lon Float64, lat Float64, rate Float64, low Float64,
+    high Float64
+"""
+_REGISTRY = f"CREATE TABLE registry ({_REGISTRY_COLUMNS}) ENGINE = MergeTree ORDER BY sensor"
+
+_FINDINGS = f"""
+CREATE TABLE findings (
+    id UUID, phase Enum8('onset' = 0, 'change' = 1, 'end' = 2), monitor {_NAME}, detector {_NAME}, config {_NAME},
+    kind {_NAME}, verdict Enum8('event' = 0, 'fault' = 1), reason {_NAME}, sensor {_NAME}, ts {_TIME_NS}, known {_TIME_NS},
+    onset {_TIME_NS}, level UInt8, score Float64, threshold Float64, value Float64, baseline Float64
+) ENGINE = ReplacingMergeTree PARTITION BY toYYYYMM(ts) ORDER BY (id, phase, ts)
+"""
+_ALERT_EVENTS = f"""
+CREATE TABLE alert_events (
+    id UUID, alert UUID, seq UInt32, type Enum8('raised' = 0, 'updated' = 1, 'escalated' = 2, 'cleared' = 3), ts {_TIME_NS},
+    kind {_NAME}, level UInt8, active Bool, onset {_TIME_NS}, raised {_TIME_NS}, updated {_TIME_NS},
+    cleared {_TIME_NS} COMMENT '1970 while active', zone {_NAME}, asset {_NAME}, place String, lon Float64, lat Float64,
+    owner {_NAME}, urgent Bool, corroboration Float64, summary String, sensors Array({_NAME}), cameras Array({_NAME}),
+    clips Array(String), evidence Array(UUID), support Array(String)
+) ENGINE = ReplacingMergeTree ORDER BY (alert, seq)
+"""
+_ALERTS = """
+CREATE VIEW alerts AS
+SELECT * EXCEPT (id, alert, seq, type, ts), alert AS id, seq + 1 AS events, type AS last_event
+FROM alert_events FINAL ORDER BY seq DESC LIMIT 1 BY alert
+"""
+_ALERTS_PER_HOUR = """
+CREATE VIEW alerts_per_hour AS
+SELECT toStartOfHour(raised) AS hour, level, kind, owner, count() AS alerts,
+    avg(dateDiff('millisecond', onset, raised)) / 1000 AS mean_delay_s
+FROM alerts GROUP BY hour, level, kind, owner
+"""
+_VIDEO = f"""
+CREATE TABLE video_events (
+    id UUID, camera {_NAME}, ts {_TIME_NS}, type {_NAME}, confidence Float64, place String, clip String, known {_TIME_NS}
+) ENGINE = ReplacingMergeTree PARTITION BY toYYYYMM(ts) ORDER BY (camera, ts, id)
+"""
+_LATE = f"""
+CREATE TABLE late_rows (
+    sensor {_NAME}, ts {_TIME_NS}, value {_VALUE}, partition {_NAME}, offset UInt64, recorded {_TIME_NS},
+    watermark {_TIME_NS}, priority UInt64 DEFAULT bitNot(offset) COMMENT 'the first offset wins'
+) ENGINE = ReplacingMergeTree(priority) PARTITION BY toYYYYMMDD(ts) ORDER BY (sensor, ts)
+"""
+_DEAD = f"""
+CREATE TABLE dead_letters (
+    partition {_NAME}, offset UInt64, row Int32 COMMENT '-1: the whole message', recorded {_TIME_NS}, reason {_NAME},
+    detail String, payload String
+) ENGINE = ReplacingMergeTree ORDER BY (partition, offset, row)
+"""
+
+# Rollups that the blocks of readings feed; a block that comes again is kept out of them as well.
+_PER_MINUTE = (
+    f"""
+CREATE TABLE readings_per_minute (
+    minute DateTime64(3, 'UTC'), kind {_NAME}, readings UInt64
+) ENGINE = SummingMergeTree PARTITION BY toYYYYMM(minute) ORDER BY (minute, kind) {_BLOCKS}
+""",
+    """
+CREATE MATERIALIZED VIEW readings_per_minute_feed TO readings_per_minute AS
+SELECT toStartOfInterval(pane, INTERVAL 60 SECOND) AS minute, registry.kind AS kind, sum(length(packed.ts)) AS readings
+FROM readings_packed AS packed LEFT ANY JOIN registry ON registry.sensor = packed.sensor GROUP BY minute, kind
+""",
+)
+_LAST_SEEN = (
+    f"""
+CREATE TABLE sensor_last_seen (
+    sensor {_NAME}, last_seen SimpleAggregateFunction(max, DateTime64(9, 'UTC'))
+) ENGINE = AggregatingMergeTree ORDER BY sensor {_BLOCKS}
+""",
+    """
+CREATE MATERIALIZED VIEW sensor_last_seen_feed TO sensor_last_seen AS
+SELECT sensor, max(arrayMax(ts)) AS last_seen FROM readings_packed GROUP BY sensor
+""",
+)
+_HEALTH = """
+CREATE VIEW sensor_health AS
+SELECT registry.*, seen.at AS last_seen, faults.open AS open_faults
+FROM registry
+LEFT JOIN (SELECT sensor, max(last_seen) AS at FROM sensor_last_seen GROUP BY sensor) AS seen ON seen.sensor = registry.sensor
+LEFT JOIN (
+    SELECT sensor, arraySort(groupArray(reason)) AS open FROM (
+        SELECT id, any(findings.sensor) AS sensor, any(findings.reason) AS reason
+        FROM findings WHERE verdict = 'fault' GROUP BY id HAVING countIf(phase = 'end') = 0
+    ) GROUP BY sensor
+) AS faults ON faults.sensor = registry.sensor
+"""
+
+#: What each version adds to the one before. Entries that were released are never changed, only followed.
+MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
+    (
+        _REGISTRY,
+        _READINGS,
+        _READINGS_VIEW,
+        _FINDINGS,
+        _ALERT_EVENTS,
+        _ALERTS,
+        _ALERTS_PER_HOUR,
+        _VIDEO,
+        _LATE,
+        _DEAD,
+        *(_aggregates(AGGREGATES[period], "toYYYYMM" if period == HOUR else "toYYYYMMDD") for period in AGGREGATES),
+        *(_corrected(AGGREGATES[period], period) for period in AGGREGATES),
+        *_PER_MINUTE,
+        *_LAST_SEEN,
+        _HEALTH,
+    ),
+)
+
+VERSION: Final = len(MIGRATIONS)
+
+
+def ensure_schema(client: Client, database: str | None = None) -> int:
+    """Create the database (the client's own by default) or bring it up to date; return the version it had.
+
+    Of several processes, one calls it before the others start. Raises SinkRefused when a newer Lifeline wrote it.
+    """
+    database = database or client.database or "lifeline"
+    with translated():
+        client.command(f"CREATE DATABASE IF NOT EXISTS `{database}`", use_database=False)
+        client.database = database
+        client.command("CREATE TABLE IF NOT EXISTS schema_version (version UInt32) ENGINE = MergeTree ORDER BY version")
+        found = int(str(client.command("SELECT max(version) FROM schema_version")))
+        if found > VERSION:
+            raise SinkRefused(
+                f"database {database!r} has schema version {found}; this Lifeline knows versions up to {VERSION}. "
+                "Use the Lifeline that wrote it or a newer one, or name another database."
+            )
+        for version, statements in enumerate(MIGRATIONS[found:], found + 1):
+            for statement in statements:
+                # A step that was interrupted is taken up again where it stopped.
+                client.command(
+                    statement.strip()
+                    .replace("CREATE TABLE", "CREATE TABLE IF NOT EXISTS", 1)
+                    .replace("VIEW", "VIEW IF NOT EXISTS", 1)
+                    if statement.lstrip().startswith(("CREATE TABLE", "CREATE VIEW", "CREATE MATERIALIZED VIEW"))
+                    else statement
+                )
+            client.command(f"INSERT INTO schema_version VALUES ({version})")
+    return found
+
+
+def load_registry(client: Client, city: City) -> None:
+    """Replace the `registry` table by the city's sensors, in one step for whoever reads it."""
+    sensors = city.sensors
+    zones = [city.zones.get(sensor.zone) for sensor in sensors]
+    assets = [city.assets.get(sensor.asset) for sensor in sensors]
+    owner = [(asset and asset.unit) or (zone and zone.unit) or "" for asset, zone in zip(assets, zones, strict=True)]
+    names = {
+        "kind": [sensor.kind for sensor in sensors],
+        "unit": [sensor.unit for sensor in sensors],
+        "zone": [sensor.zone for sensor in sensors],
+        "zone_name": [zone.name if zone else "" for zone in zones],
+        "asset": [sensor.asset for sensor in sensors],
+        "asset_kind": [asset.kind if asset else "" for asset in assets],
+        "asset_name": [asset.name if asset else "" for asset in assets],
+        "owner": owner,
+    }
+    numbers = ("lon", "lat", "rate", "low", "high")
+    columns = [
+        Column("sensor", "String", [sensor.id for sensor in sensors]),
+        *(Column(name, "LowCardinality(String)", Dictionary.of(values)) for name, values in names.items()),
+        *(Column(name, "Float64", np.array([getattr(sensor, name) for sensor in sensors], float)) for name in numbers),
+    ]
+    with translated():
+        client.command("DROP TABLE IF EXISTS registry_next")
+        client.command("CREATE TABLE registry_next AS registry")
+        if sensors:
+            client.raw_insert("registry_next", [column.name for column in columns], encode(columns), fmt="Native")
+        client.command("EXCHANGE TABLES registry_next AND registry")
+        client.command("DROP TABLE registry_next")
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long rows are kept, in days of the database's clock; 0 keeps them for ever.
+
+    For ever is the default, since a recording that is replayed may well be years old.
+    """
+
+    readings: int = 0
+    aggregates_1s: int = 0
+    aggregates_1m: int = 0
+    aggregates_1h: int = 0
+    findings: int = 0
+    video_events: int = 0
+    dead_letters: int = 0
+
+
+# Table, column and the table's settings that rule it. Late rows stay as long as the aggregates that they correct.
+_EXPIRY: Final = {
+    "readings": (("readings_packed", "pane"),),
+    "aggregates_1s": (("aggregates_1s_stored", "start"),),
+    "aggregates_1m": (("aggregates_1m_stored", "start"), ("readings_per_minute", "minute")),
+    "aggregates_1h": (("aggregates_1h_stored", "start"), ("late_rows", "ts")),
+    "findings": (("findings", "ts"),),
+    "video_events": (("video_events", "ts"),),
+    "dead_letters": (("dead_letters", "recorded"),),
+}
+
+
+def retain(client: Client, retention: Retention) -> None:
+    """Set how long rows are kept. Raises ValueError when a coarser table would go before a finer one."""
+    kept = [getattr(retention, name) or float("inf") for name in ("readings", "aggregates_1s", "aggregates_1m", "aggregates_1h")]
+    if any(finer > coarser for finer, coarser in pairwise(kept)):
+        raise ValueError("readings and aggregates must be kept the longer the coarser they are")
+    with translated():
+        for rule in fields(retention):
+            days = int(getattr(retention, rule.name))
+            for table, column in _EXPIRY[rule.name]:
+                has_ttl = " TTL " in str(client.command(f"SELECT create_table_query FROM system.tables WHERE database = "
+                                                        f"currentDatabase() AND name = '{table}'"))
+                if days:
+                    client.command(f"ALTER TABLE {table} MODIFY TTL toDateTime({column}) + INTERVAL {days} DAY")
+                elif has_ttl:
+                    client.command(f"ALTER TABLE {table} REMOVE TTL")
+
+
+def settle(client: Client, tables: Sequence[str] = tuple(AGGREGATES.values())) -> None:
+    """Store what late rows changed in the aggregates, so that it outlives the raw readings. Run it daily; repeats are harmless."""
+    columns = "sensor, start, count, min, max, mean, last, std"
+    with translated():
+        for table in tables:
+            client.command(
+                f"INSERT INTO {table}_stored ({columns}) SELECT {columns} FROM {table} "
+                f"WHERE (sensor, start, count) NOT IN (SELECT sensor, start, count FROM {table}_stored) SETTINGS async_insert = 0"
+            )

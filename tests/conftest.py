@@ -1,0 +1,29 @@
+"""Settings of all tests: where compiled kernels are kept, and how hypothesis searches."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis.configuration import set_hypothesis_home_dir
+
+ROOT = Path(__file__).parents[1]
+
+# Before the first import of numba, which reads it once.
+os.environ.setdefault("NUMBA_CACHE_DIR", str(ROOT / "build/cache/numba"))
+
+set_hypothesis_home_dir(ROOT / "build/cache/hypothesis")
+# A first call may compile a kernel, so no test has a deadline; pytest's timeout bounds them all.
+dev = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=50, print_blob=True)
+settings.register_profile("dev", dev)
+settings.register_profile("ci", dev, derandomize=True, database=None)
+settings.register_profile("thorough", dev, max_examples=2000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev"))
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The top of the checkout."""
+    return ROOT
