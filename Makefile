@@ -28,7 +28,7 @@ test: check ## check, then all tests
 
 check: $(VENV)/.installed ## lint, format and types
 	@$(BIN)/ruff check --quiet .
-	@$(BIN)/ruff format --check --quiet . || { echo "format: run $(BIN)/ruff format"; exit 1; }
+	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy $(wildcard $(SOURCES))
 
 bench: $(VENV)/.installed ## all benchmarks, figures in build/bench.json
@@ -50,7 +50,8 @@ clean: ## remove the environment and everything that was built or measured
 
 # The first interpreter that fits: Bytewax has wheels for Python up to 3.12.
 $(BIN)/python:
-	@for python in $${PYTHON:-} python3.12 python3.11 python3 "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.1[21].*/bin/python; do \
+	@pyenv="$${PYENV_ROOT:-$${HOME:-}/.pyenv}/versions"; \
+	for python in $${PYTHON:-} python3.12 python3.11 python3 "$$pyenv"/3.12.*/bin/python "$$pyenv"/3.11.*/bin/python; do \
 	    if "$$python" -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' 2>/dev/null; then \
 	        echo "environment: $$("$$python" --version) in $(VENV)"; \
 	        exec "$$python" -m venv --clear $(VENV); \

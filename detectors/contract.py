@@ -1,8 +1,8 @@
 """What every detector is.
 
-A detector watches many sensors at once. Each watched sensor has a *slot*; the state is a NumPy structured array with one
-record a slot, and a snapshot is its bytes. The work is done by a module-level numba kernel over columns, so there is no
-Python object per sample or per sensor.
+A detector watches many sensors at once. Each watched sensor has a *slot*; the state is a NumPy structured array with
+one record a slot, and a snapshot is its bytes. The work is done by a module-level numba kernel over columns, so there
+is no Python object per sample or per sensor.
 
 To add a detector, add a file with a subclass of `Detector` and name it in a monitor.
 """
@@ -82,7 +82,7 @@ class Reason(IntEnum):
 class Params(BaseModel):
     """Base of a detector's parameters: typed, frozen, unknown fields refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Detector(ABC):
@@ -106,8 +106,8 @@ class Detector(ABC):
     #: Raised when the meaning of the state's fields changes; a snapshot of another version is refused.
     version: ClassVar[int] = 1
 
-    def __init__(self, params: Params, low: Floats, high: Floats, rate: Floats) -> None:
-        self.params = params
+    def __init__(self, params: Any, low: Floats, high: Floats, rate: Floats) -> None:
+        self.params = params  # of the class's own Params, which checked them
         self.low, self.high, self.rate = low, high, rate
         self.state: npt.NDArray[np.void] = self.initial(len(low))
 
@@ -126,13 +126,13 @@ class Detector(ABC):
     def advance(self, now: int, out: Marks) -> int:
         """Event time has come to `now` (ns, pane lane only): write marks for deadlines at or before it.
 
-        A mark's `ts` is its deadline, never `now`, so that it does not matter how often this is called. At most two marks
-        a slot.
+        A mark's `ts` is its deadline, never `now`, so that it does not matter how often this is called. At most two
+        marks a slot.
         """
         return 0
 
     @classmethod
-    def config_hash(cls, params: Params) -> str:
+    def config_hash(cls, params: BaseModel) -> str:
         """Names this detector with these parameters: 16 hex digits."""
         text = f"{cls.name}/{cls.version}/{params.model_dump_json()}"
         return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -147,7 +147,7 @@ class Detector(ABC):
         if not same or len(snapshot["state"]) != self.state.nbytes:
             raise StateError(
                 f"the snapshot holds {snapshot['detector']} version {snapshot['version']} with "
-                f"{len(snapshot['state'])} bytes; {self.name} version {self.version} with {self.state.nbytes} bytes was "
-                "expected. Start with a new recovery directory, or go back to the monitors it was written with."
+                f"{len(snapshot['state'])} bytes; {self.name} version {self.version} with {self.state.nbytes} bytes "
+                "was expected. Start with a new recovery directory, or go back to the monitors it was written with."
             )
         self.state = np.frombuffer(snapshot["state"], self.STATE).copy()

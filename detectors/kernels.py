@@ -1,6 +1,7 @@
 """What the kernels share.
 
-A change here does not reach kernels that Numba has already cached for other files: clear the cache (`make clean`) after one.
+A change here does not reach kernels that Numba has already cached for other files: clear the cache (`make clean`) after
+one.
 """
 
 from __future__ import annotations
@@ -11,13 +12,13 @@ from numba import njit
 
 from detectors.contract import CHANGE, END, ONSET, Reason
 
-__all__ = ["FALL", "LIMIT", "RISE", "SKIPPED", "nanoseconds", "settle"]
+__all__ = ["FALL", "LIMIT", "RISE", "SKIPPED", "nanoseconds", "settle", "write"]
 
 RISE: Final = int(Reason.RISE)
 FALL: Final = int(Reason.FALL)
 
-#: Kernels that square or add up readings skip those beyond it, as they skip NaN: no unit has such values, and their square
-#: would still be a number. `not abs(x) <= LIMIT` catches NaN and infinities too. (`out_of_range` reports them.)
+#: Kernels that square or add up readings skip those beyond it, as they skip NaN: no unit has such values, and their
+#: square would still be a number. `not abs(x) <= LIMIT` catches NaN and infinities too. (`out_of_range` reports them.)
 LIMIT: Final = 1e150
 
 #: The largest finite float: `not abs(x) <= SKIPPED` is true of NaN and infinities only.
@@ -37,7 +38,39 @@ def nanoseconds(seconds: float) -> int:
 
 
 @njit(nogil=True, cache=True)
+def write(
+    out: Any,
+    n: int,
+    slot: int,
+    phase: int,
+    grade: int,
+    reason: int,
+    ts: int,
+    onset: int,
+    score: float,
+    threshold: float,
+    value: float,
+    baseline: float,
+) -> int:
+    """Write mark `n`; returns how many marks `out` holds then."""
+    mark = out[n]
+    mark.slot = slot
+    mark.phase = phase
+    mark.grade = grade
+    mark.reason = reason
+    mark.ts = ts
+    mark.onset = onset
+    mark.score = score
+    mark.threshold = threshold
+    mark.value = value
+    mark.baseline = baseline
+    return n + 1
+
+
+@njit(nogil=True, cache=True)
 def settle(
+    out: Any,
+    n: int,
     cell: Any,
     slot: int,
     grade: int,
@@ -48,8 +81,6 @@ def settle(
     threshold: float,
     value: float,
     baseline: float,
-    out: Any,
-    n: int,
 ) -> int:
     """Bring a slot to `grade` and write the mark that goes with it; without a change of grade, write nothing.
 
@@ -58,22 +89,11 @@ def settle(
     """
     if grade == cell.grade:
         return n
-    mark = out[n]
+    phase = CHANGE
     if cell.grade == 0:
-        mark.phase = ONSET
+        phase = ONSET
         cell.onset = onset
     elif grade == 0:
-        mark.phase = END
-    else:
-        mark.phase = CHANGE
+        phase = END
     cell.grade = grade
-    mark.slot = slot
-    mark.grade = grade
-    mark.reason = reason
-    mark.ts = ts
-    mark.onset = cell.onset
-    mark.score = score
-    mark.threshold = threshold
-    mark.value = value
-    mark.baseline = baseline
-    return n + 1
+    return write(out, n, slot, phase, grade, reason, ts, cell.onset, score, threshold, value, baseline)

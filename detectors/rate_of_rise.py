@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, Final, Self
 
 import numpy as np
@@ -21,7 +22,7 @@ PARTS: Final = 8
 
 @njit(nogil=True, cache=True)
 def _slope(cell: Any) -> float:
-    """Least-squares slope per second through the means of the parts; 0 while they cover less than half of the window."""
+    """Least-squares slope, per part, through the means of the parts; 0 before they cover half of the window."""
     parts = 0
     t_mean = v_mean = 0.0
     first = last = -1
@@ -102,7 +103,7 @@ def _rows(
         reason = RISE if slope > 0.0 else FALL
         if cell.grade and reason != cell.reason:
             bound = release * (rising[0] if cell.reason == RISE else falling[0])
-            n = settle(cell, slot, 0, cell.reason, t, t, speed, bound, x, cell.before, out, n)
+            n = settle(out, n, cell, slot, 0, cell.reason, t, t, speed, bound, x, cell.before)
         bounds = rising if slope > 0.0 else falling
         grade = 0
         for j in range(len(bounds)):
@@ -114,7 +115,7 @@ def _rows(
             cell.reason = reason
             cell.before = _oldest(cell)
         bound = bounds[grade - 1] if grade else release * bounds[0]
-        n = settle(cell, slot, grade, reason, t, t, speed, bound, x, cell.before, out, n)
+        n = settle(out, n, cell, slot, grade, reason, t, t, speed, bound, x, cell.before)
     return n
 
 
@@ -122,20 +123,23 @@ class RateOfRiseParams(Params):
     """At least one of `rising` and `falling`."""
 
     rising: tuple[RateField, ...] = Field(
-        (), max_length=4, description="Speeds of rise of grade 1, 2, ..., ascending, above 0: the sensors' unit per time."
+        (),
+        max_length=4,
+        description="Speeds of rise of grade 1, 2, ..., ascending, above 0: the sensors' unit per time.",
     )
     falling: tuple[RateField, ...] = Field(
-        (), max_length=4, description="Speeds of fall of grade 1, 2, ..., ascending, above 0: the sensors' unit per time."
+        (),
+        max_length=4,
+        description="Speeds of fall of grade 1, 2, ..., ascending, above 0: the sensors' unit per time.",
     )
     window: Seconds = Field(
         300.0, ge=0.001, description="Event time over which the slope is taken; best eight expected readings or more."
     )
     above: QuantityField | None = Field(
-        None, description="Readings below this do not count: there is no abnormality at low values. Any value if not given."
+        None,
+        description="Readings below this do not count: there is no abnormality at low values. Any value if not given.",
     )
-    release: float = Field(
-        0.8, gt=0, le=1, description="A grade is left below this part of its threshold (no unit)."
-    )
+    release: float = Field(0.8, gt=0, le=1, description="A grade is left below this part of its threshold (no unit).")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -143,7 +147,7 @@ class RateOfRiseParams(Params):
             raise ValueError("expected speeds in `rising`, in `falling` or in both")
         for name in ("rising", "falling"):
             speeds = [0.0, *(rate.value for rate in getattr(self, name))]
-            if any(a >= b for a, b in zip(speeds, speeds[1:], strict=False)):
+            if any(a >= b for a, b in pairwise(speeds)):
                 raise ValueError(f"expected the speeds of `{name}` to be above 0 and to rise from grade to grade")
         return self
 
@@ -151,15 +155,15 @@ class RateOfRiseParams(Params):
 class RateOfRise(Detector):
     """Finds values that rise or fall faster than given speeds over a window.
 
-    The window is cut into eight parts of event time; each keeps the mean of its readings and of their times. The slope is
-    the least-squares line through these means, each counting once: a burst of readings, a gap or a changed sampling rate
-    does not tilt it. There is no slope before three parts are filled, half a window apart. The grade is the number of speeds
-    reached; a grade is left below `release` times its speed.
+    The window is cut into eight parts of event time; each keeps the mean of its readings and of their times. The slope
+    is the least-squares line through these means, each counting once: a burst of readings, a gap or a changed sampling
+    rate does not tilt it. There is no slope before three parts are filled, half a window apart. The grade is the number
+    of speeds reached; a grade is left below `release` times its speed.
 
     Misses changes shorter than about an eighth of the window, steps of less than about 0.7 speed x window, and slow
     creep. Needs half a window to start; a ramp is found when its part of the window outweighs the calm before it.
-    State: 200 bytes a sensor. Marks: score is the speed, in units per second; baseline the mean of the oldest part of the
-    window at the onset.
+    State: 200 bytes a sensor. Marks: score is the speed, in units per second; baseline the mean of the oldest part of
+    the window at the onset.
 
     Method: ordinary least squares on binned means (Draper and Smith, Applied Regression Analysis, chapter 1).
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
@@ -61,7 +62,7 @@ def _rows(
                 if cell.since[k] != 0 and t - cell.since[k] >= hold:
                     grade = k + 1
             bound = bounds[grade - 1] if grade else bounds[0] - side * hysteresis
-            n = settle(cell, slot, grade, reason, t, cell.since[0], x, bound, x, cell.normal, out, n)
+            n = settle(out, n, cell, slot, grade, reason, t, cell.since[0], x, bound, x, cell.normal)
             if cell.since[0] != 0:
                 break
             cell.side = 0
@@ -76,16 +77,21 @@ class ThresholdParams(Params):
     """At least one of `rising` and `falling`."""
 
     rising: tuple[QuantityField, ...] = Field(
-        (), max_length=4, description="Thresholds of grade 1, 2, ... that are passed upwards: rising values, in the sensors' unit."
+        (),
+        max_length=4,
+        description="Thresholds of grade 1, 2, ... that are passed upwards: rising values, in the sensors' unit.",
     )
     falling: tuple[QuantityField, ...] = Field(
         (), max_length=4, description="Thresholds of grade 1, 2, ... that are passed downwards: falling values."
     )
     hysteresis: QuantityField | None = Field(
-        None, description="A grade is left only this far inside its threshold; 0 if not given (IEC 62682 calls it deadband)."
+        None,
+        description="A grade is left only this far inside its threshold; 0 if not given (IEC 62682 calls it deadband).",
     )
     hold: Seconds = Field(
-        0.0, ge=0, description="Event time that a value must stay beyond a threshold before it counts (on-delay of IEC 62682)."
+        0.0,
+        ge=0,
+        description="Event time that a value must stay beyond a threshold before it counts (on-delay of IEC 62682).",
     )
 
     @model_validator(mode="after")
@@ -94,9 +100,9 @@ class ThresholdParams(Params):
         band = self.hysteresis.value if self.hysteresis else 0.0
         if not rising and not falling:
             raise ValueError("expected thresholds in `rising`, in `falling` or in both")
-        if any(a >= b for a, b in zip(rising, rising[1:], strict=False)):
+        if any(a >= b for a, b in pairwise(rising)):
             raise ValueError("expected `rising` to rise from grade to grade")
-        if any(a <= b for a, b in zip(falling, falling[1:], strict=False)):
+        if any(a <= b for a, b in pairwise(falling)):
             raise ValueError("expected `falling` to fall from grade to grade")
         if band < 0:
             raise ValueError(f"expected a `hysteresis` of 0 or more, got {self.hysteresis}")
@@ -108,9 +114,9 @@ class ThresholdParams(Params):
 class Threshold(Detector):
     """Finds values at or beyond up to four thresholds a side, with hysteresis and an on-delay.
 
-    The grade is the number of thresholds passed. It rises at once (after `hold`), and falls once the value is inside the
-    threshold by more than the hysteresis. The onset is the time at which the first threshold was reached. A gap in the
-    readings does not interrupt a hold: nothing has contradicted it.
+    The grade is the number of thresholds passed. It rises at once (after `hold`), and falls once the value is inside
+    the threshold by more than the hysteresis. The onset is the time at which the first threshold was reached. A gap in
+    the readings does not interrupt a hold: nothing has contradicted it.
 
     Misses what stays below the thresholds, however unusual. Needs one reading (or `hold`). State: 64 bytes a sensor.
     Marks: score and value are the reading, baseline the last reading inside all thresholds.

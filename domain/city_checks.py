@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from domain.city import Asset, Camera, City, Level, Pipe, Sensor, Unit, Zone
@@ -179,6 +180,8 @@ def _recording(entry: Entry[RecordingFormat], sensors: Collection[str] | None, p
         add("time", "expected the name of the time column, got nothing")
     if len(recording.delimiter) != 1 or not (recording.delimiter.isprintable() or recording.delimiter == "\t"):
         add("delimiter", f"expected one character such as ',' or ';', got {recording.delimiter[:80]!r}")
+    if recording.format and not _is_format(recording.format):
+        add("format", f"expected a strptime format such as '%Y-%m-%d %H:%M:%S', got {recording.format[:80]!r}")
     for column, sensor in recording.columns.items():
         if sensors is not None and sensor not in sensors:
             add(f"columns.{column}"[:80], _unknown(sensor, "sensors", sensors))
@@ -194,3 +197,12 @@ def _unique_sensors(recording: RecordingFormat, add: Callable[[str, str], None])
     for column, sensor in recording.columns.items():
         if seen.setdefault(sensor, column) != column:
             add(f"columns.{column}"[:80], f"expected each sensor once, {sensor!r} is the column {seen[sensor]!r} too")
+
+
+def _is_format(pattern: str) -> bool:
+    try:
+        at = datetime(2022, 4, 11, 8, 49, 34).strftime(pattern)
+        datetime.strptime(at, pattern)
+    except ValueError:
+        return False
+    return "%" in pattern

@@ -7,6 +7,7 @@ from typing import Final
 
 __all__ = [
     "DAY",
+    "END",
     "HOUR",
     "MILLISECOND",
     "MINUTE",
@@ -26,6 +27,9 @@ DAY: Final = 24 * HOUR
 
 #: Before every time: the watermark of a partition that nothing was heard of yet.
 NEVER: Final = -(2**63)
+
+#: After every time: how far a stream that is over has come.
+END: Final = 2**63 - 1
 
 #: Readings outside [TS_MIN, TS_MAX) are refused: 1990-01-01 and 2200-01-01, which both engines can store.
 TS_MIN: Final = 631_152_000 * SECOND

@@ -44,7 +44,9 @@ class Finding:
     config: str  # hash of detector and parameters
     kind: str  # what it is a sign of, in the city's vocabulary: "gas-leak", "water-burst", "sensor-fault", ...
     verdict: Verdict
-    reason: str  # of a fault: "stuck", "spike", "drop-out", "out-of-range"; of an event: the detector's words, may be empty
+    reason: (
+        str  # of a fault: "stuck", "spike", "drop-out", "out-of-range"; of an event: the detector's words, may be empty
+    )
     sensor: str
     ts: int  # event time of this record
     known: int  # event time at which it became known: never before ts; results are ordered by it

@@ -225,3 +225,4 @@ class Verdicts:
     findings: tuple[Finding, ...] = ()
     video: tuple[VideoEvent, ...] = ()
     recorded: int = field(default=0, compare=False)
+    ended: bool = False  # nothing follows from this shard

@@ -57,9 +57,9 @@ class Array:
         self._spans = document.spans(name)
 
     def place(self, number: int, field: str = "") -> Place:
-        """Where entry `number` (from 0) stands, with its name or id."""
+        """Where entry `number` (from 0) stands, with its id or name."""
         entry = self.entries[number]
-        named = (entry.get(key) for key in ("name", "id", "type")) if isinstance(entry, dict) else ()
+        named = (entry.get(key) for key in ("id", "name", "type")) if isinstance(entry, dict) else ()
         title = next((f' "{text[:80]}"' for text in named if isinstance(text, str)), "")
         where = f"{self.name} {number + 1}{title}"
         if len(self._spans) != len(self.entries):  # written inline, or a header inside a text

@@ -60,7 +60,7 @@ class Problems:
 
     def add(self, place: Place, field: str, message: str) -> None:
         """Note one problem."""
-        self._found.append((place, Problem(place.file, place.where, field, message)))
+        self._found.append((place, Problem(*map(_printable, (place.file, place.where, field, message)))))
 
     def add_invalid(
         self, error: ValidationError, lines: Lines, number: int, known: Sequence[str], prefix: str = ""
@@ -109,6 +109,13 @@ def join(names: Iterable[str], most: int = 12) -> str:
     listed = list(names)
     more = f" and {len(listed) - most} more" if len(listed) > most else ""
     return ", ".join(listed[:most]) + more
+
+
+def _printable(text: str) -> str:
+    """Text that is safe to print: what a broken file holds may end up in a terminal."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _path(loc: Sequence[int | str]) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from domain.clock import HOUR, MINUTE, SECOND, floor_to
+from domain.clock import END, HOUR, MINUTE, SECOND, floor_to
 from domain.errors import StateError
 from domain.records import Aggregates, Floats, Int32s, Int64s, Panes
 
@@ -79,12 +79,12 @@ class Aggregator:
         return out
 
     def finish(self) -> list[Aggregates]:
-        """Periods that the end of the stream cut short."""
-        out = []
+        """Periods that the end of the stream cut short; every period is said to be complete."""
         carried = np.empty(0, ROW)
+        out = [self._result(carried, SECOND, END)] if self._finest == SECOND else []
         for step in self._steps:
             carried = np.concatenate([step.take(carried, 0), step.flush()])
-            out.append(self._result(carried, step.period, np.iinfo(np.int64).max))
+            out.append(self._result(carried, step.period, END))
         return out
 
     def _result(self, rows: Rows, period: int, upto: int) -> Aggregates:
@@ -120,7 +120,7 @@ class _Rollup:
         return done
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True, cache=True)
 def _summarise(ts: Int64s, value: Floats, bound: Int64s, sensor: Int32s, period: int) -> Rows:
     """One row per sensor and period; rows of a segment are in order of time."""
     out = np.empty(len(value), ROW)
@@ -155,7 +155,7 @@ def _summarise(ts: Int64s, value: Floats, bound: Int64s, sensor: Int32s, period:
     return out[:n]
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True, cache=True)
 def _gather(open_: Rows, rows: Rows, local_of: Int32s, period: int, upto: int, out: Rows) -> int:
     n = 0
     for k in range(len(rows)):

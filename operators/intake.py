@@ -16,7 +16,7 @@ import numpy as np
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
 from domain import metrics
-from domain.clock import MILLISECOND, NEVER, floor_to
+from domain.clock import MILLISECOND, NEVER, SECOND, floor_to
 from domain.records import Columns, DeadLetter, Decoded, Frame, RawBatch
 from domain.settings import EngineSettings
 from domain.streams import Partition, Source
@@ -29,6 +29,9 @@ __all__ = ["Intake", "PartitionIntake"]
 
 #: An engine's clock may lag the broker's by this much before a tick could close a pane too early.
 TICK_MARGIN: Final = 2000 * MILLISECOND
+
+#: How far in event time one partition may run ahead of another, beyond the batch that it is at.
+AHEAD: Final = 10 * SECOND
 
 _NO_INTS: Final = np.empty(0, np.int64)
 _NO_SENSORS: Final = np.empty(0, np.int32)
@@ -49,7 +52,7 @@ class PartitionIntake:
         now: Callable[[], int] | None = None,
         resume: dict[str, Any] | None = None,
     ) -> None:
-        self._index, self._name = index, name
+        self.index, self._name = index, name
         self._partition = partition
         self._decoder = decoder
         self._layout = layout
@@ -58,17 +61,20 @@ class PartitionIntake:
         self._names = [sensor.id for sensor in layout.city.sensors]
         self._now = now
         self._clock = PartitionClock(settings.time, resume["clock"] if resume else None)
-        self._ended = bool(resume and resume["ended"])
+        self.ended = bool(resume and resume["ended"])
         self._told = resume["told"] if resume else NEVER  # the pane-aligned watermark that all shards know of
 
+    @property
+    def reached(self) -> int:
+        """The largest event time that was accepted (NEVER before the first)."""
+        return self._clock.largest
+
     def next(self) -> list[Frame | DeadLetter] | None:
-        """What the next poll brings; None when it brings nothing. Raises StopIteration after the end of the stream."""
-        if self._ended:
-            raise StopIteration
+        """What the next poll brings; None when it brings nothing. At the end of the stream it closes the last pane."""
         try:
             batch = self._partition.poll()
         except StopIteration:
-            self._ended = True
+            self.ended = True
             return list(self._close())
         if batch is None or not len(batch):
             return self._tick()
@@ -81,7 +87,7 @@ class PartitionIntake:
         if stamps.future:
             raw = batch if isinstance(batch, RawBatch) else None
             out += future_letters(rows, stamps, batch.offset, self._name, self._names, raw, self._keep)
-        where = (self._index, self._name)
+        where = (self.index, self._name)
         frames = list(route(self._layout, where, rows, stamps, batch.offset, self._clock.watermark))
         self._count(batch, rows, stamps.late, out)
         out += self._tell(frames, int(stamps.recorded[-1]))
@@ -114,7 +120,7 @@ class PartitionIntake:
 
     def _mark(self, shard: int, recorded: int, watermark: int | None = None, *, ended: bool = False) -> Frame:
         mark = self._clock.watermark if watermark is None else watermark
-        return Frame(shard, self._index, mark, recorded, _NO_SENSORS, _NO_INTS, _NO_VALUES, ended=ended)
+        return Frame(shard, self.index, mark, recorded, _NO_SENSORS, _NO_INTS, _NO_VALUES, ended=ended)
 
     def _count(self, batch: RawBatch | Columns, rows: Decoded, late: int, out: list[Frame | DeadLetter]) -> None:
         metrics.MESSAGES.labels(self._name).inc(len(batch))
@@ -132,13 +138,35 @@ class PartitionIntake:
         return {
             "source": self._partition.snapshot(),
             "clock": self._clock.snapshot(),
-            "ended": self._ended,
+            "ended": self.ended,
             "told": self._told,
         }
 
     def close(self) -> None:
         """Close the partition."""
         self._partition.close()
+
+
+class _Pace:
+    """Keeps the partitions of one process together in event time while they catch up.
+
+    A pane stays open until the last partition has passed it: the one that runs ahead only fills memory.
+    """
+
+    def __init__(self) -> None:
+        self._reached: dict[int, int] = {}
+
+    def may_go(self, index: int) -> bool:
+        """Whether a partition is not far ahead of the slowest that has something to read."""
+        mine = self._reached.get(index, NEVER)
+        return mine <= min(self._reached.values(), default=NEVER) + AHEAD
+
+    def report(self, index: int, reached: int | None) -> None:
+        """A partition has come to an event time; None when it has nothing to read, and so holds nobody back."""
+        if reached is None:
+            self._reached.pop(index, None)
+        else:
+            self._reached[index] = reached
 
 
 class _BytewaxPartition(StatefulSourcePartition[Any, dict[str, Any]]):
@@ -148,18 +176,24 @@ class _BytewaxPartition(StatefulSourcePartition[Any, dict[str, Any]]):
     so a limit per epoch bounds what is in flight, also across processes.
     """
 
-    def __init__(self, intake: PartitionIntake, limit: int, stop: Event) -> None:
+    def __init__(self, intake: PartitionIntake, pace: _Pace, limit: int, stop: Event) -> None:
         self._intake = intake
+        self._pace = pace
         self._limit = limit
         self._stop = stop
         self._emitted = 0
         self._wait: datetime | None = None
 
     def next_batch(self) -> Iterable[tuple[str, Frame | DeadLetter]]:
-        if self._stop.is_set():
+        intake, pace = self._intake, self._pace
+        if self._stop.is_set() or intake.ended:
+            pace.report(intake.index, None)
             raise StopIteration
         self._wait = None
-        items = self._intake.next() if self._emitted < self._limit else None
+        items = None
+        if self._emitted < self._limit and pace.may_go(intake.index):
+            items = intake.next()
+            pace.report(intake.index, None if items is None or intake.ended else intake.reached)
         if items is None:
             self._wait = datetime.now(UTC) + timedelta(milliseconds=1)
             return ()
@@ -205,6 +239,7 @@ class Intake(FixedPartitionedSource[Any, dict[str, Any]]):
         self._source, self._decoder, self._layout, self._settings = source, decoder, layout, settings
         self._live = live
         self._stop = stop or Event()
+        self._pace = _Pace()
         self.names = tuple(source.partitions())
 
     def list_parts(self) -> list[str]:
@@ -227,4 +262,4 @@ class Intake(FixedPartitionedSource[Any, dict[str, Any]]):
             resume_state,
         )
         limit = max(1, self._settings.in_flight // len(self.names))
-        return _BytewaxPartition(intake, limit, self._stop)
+        return _BytewaxPartition(intake, self._pace, limit, self._stop)

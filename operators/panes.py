@@ -192,7 +192,7 @@ def _order(
     return _segments(sensor, ts, value, position, interval)  # type: ignore[no-any-return]
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True, cache=True)
 def _bucket(
     sensor: Int32s, ts: Int64s, base: int, interval: int, panes: int, local_of: Int32s, locals: int
 ) -> npt.NDArray[np.int64]:
@@ -221,7 +221,7 @@ def _bucket(
     return position
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True, cache=True)
 def _segments(
     sensor: Int32s, ts: Int64s, value: Floats, position: npt.NDArray[np.int64], interval: int
 ) -> tuple[Int32s, Int64s, Floats, Int64s, int]:
@@ -268,7 +268,7 @@ def _segments(
     return out_sensor[:out], out_ts[:out], out_value[:out], bound[: segments + 1].copy(), n - out
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True, cache=True)
 def _sort_by_time(ts: Int64s, position: npt.NDArray[np.int64], i: int, j: int) -> None:
     """Stable sort of `position[i:j]` by time, in place."""
     if j - i > LONG_SEGMENT:

@@ -103,7 +103,7 @@ def _video_by_shard(
     return by_shard
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True, cache=True)
 def _scatter(
     sensor: Int32s, flag: npt.NDArray[np.uint8], shard_of: Int32s, shards: int
 ) -> tuple[Int64s, npt.NDArray[np.int64]]:

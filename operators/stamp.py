@@ -92,7 +92,7 @@ class PartitionClock:
         return largest, recorded, watermark
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True, cache=True)
 def _stamp(
     ts: Int64s,
     message: npt.NDArray[np.int32],

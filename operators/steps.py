@@ -20,7 +20,7 @@ from domain.findings import AlertEvent
 from domain.records import Aggregates, Frame, Panes, Verdicts
 from domain.settings import EngineSettings
 from operators.aggregate import Aggregator
-from operators.alerts import Correlator
+from operators.alerts.desk import Desk
 from operators.detect import Bank
 from operators.layout import Layout
 from operators.panes import PaneStore
@@ -153,12 +153,15 @@ def detect(step_id: str, up: KeyedStream[Panes], layout: Layout) -> KeyedStream[
 def correlate(step_id: str, up: KeyedStream[Verdicts], layout: Layout) -> KeyedStream[AlertEvent]:
     """Findings and video events of the whole city to alerts."""
 
-    def build(_: Verdicts, state: Any) -> Correlator:
-        return Correlator.resume(layout.city, layout.shards, state) if state else Correlator(layout.city, layout.shards)
+    def build(_: Verdicts, state: Any) -> Desk:
+        desk = Desk(layout.city, layout.shards)
+        if state:
+            desk.restore(state)
+        return desk
 
-    def take(correlator: Correlator, values: list[Verdicts]) -> Iterable[AlertEvent]:
+    def take(desk: Desk, values: list[Verdicts]) -> Iterable[AlertEvent]:
         for verdicts in values:
-            yield from correlator.take(verdicts)
+            yield from desk.take(verdicts)
 
     one = op.flat_map_batch("city", up, lambda items: [("city", verdicts) for _, verdicts in items])
     return stateful("correlate", one, build, take)

@@ -17,6 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from domain.city import Asset, Camera, City, Level, Pipe, Sensor, Unit, Zone
+from domain.city_files import write_city
+from domain.monitor_files import MONITORS
 from simulators.streets import Place, Streets
 
 __all__ = ["STREETS", "bozhou"]
@@ -166,9 +168,9 @@ def bridges(city: Registry) -> None:
         along = (i + 0.7) / 17.3 * STREETS.width
         place = STREETS.at(along, STREETS.height * (0.62 + 0.1 * float(np.sin(along / 1500))))
         id = city.asset(f"BZ-BR-{number}", "bridge", f"Bridge {i + 1}", place, "bridge-unit")
-        strain = [0.01] * 2 + [0.05] * 8 + [1.0] * 16  # seconds between readings
-        for kind, letter, unit, periods, limit in (
-            ("strain", "S", "um/m", strain, 1000.0),
+        for kind, letter, unit, periods, limit in (  # seconds between readings
+            ("dynamic-strain", "D", "um/m", [0.01] * 2 + [0.05] * 8, 1000.0),
+            ("strain", "S", "um/m", [1.0] * 16, 1000.0),
             ("acceleration", "A", "m/s2", [0.01] * 4, 20.0),
             ("temperature", "T", "degC", [1.0] * 4, 70.0),
             ("crack", "C", "mm", [1.0] * (7 if i < 2 else 6), 5.0),
@@ -234,13 +236,10 @@ def bozhou() -> City:
 
 def main(folder: Path) -> None:
     """Write the registry to `folder`; monitors that lie there already are kept."""
-    from domain.city_files import write_city
-
-    monitors = folder / "monitors.toml"
+    monitors = folder / MONITORS
     kept = monitors.read_bytes() if monitors.exists() else b""
     write_city(bozhou(), folder)
-    if kept:
-        monitors.write_bytes(kept)
+    monitors.write_bytes(kept)
 
 
 if __name__ == "__main__":

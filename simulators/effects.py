@@ -108,17 +108,16 @@ class Stuck(Fault):
 
 @dataclass(frozen=True, slots=True)
 class Spikes(Fault):
-    """Single readings are off by `amount`, about `every` s."""
+    """The first reading in each span of `every` s is off by `amount`; readings are `period` s apart."""
 
     amount: float
     every: float
+    period: float
 
     def apply(self, t: Floats, value: Floats, rng: np.random.Generator) -> None:
-        """Add it to the first reading of each span of `every` s that these readings touch."""
-        if len(t) > 1:
-            span = np.floor((t - self.start) / self.every)
-            before = np.floor((t - (t[1] - t[0]) - self.start) / self.every)
-            value[(t >= self.start) & (t < self.end) & (span != before)] += self.amount
+        """Add it."""
+        first = (t - self.start) % self.every < self.period
+        value[(t >= self.start) & (t < self.end) & first] += self.amount
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,7 @@ _SEWER_LEVEL: Final = Profile((0.2, 0.7), day=(0.02, 0.06), peak=9, half=(0.01, 
 
 #: By kind of sensor, or by kind of sensor and kind of asset, which counts first.
 PROFILES: Final[dict[str | tuple[str, str], Profile]] = {
-    "gas-lel": Profile((0.3, 1.2), day=(0.05, 0.2), wander=0.1, noise=0.08),
+    "gas-lel": Profile((0.5, 1.4), day=(0.05, 0.2), wander=0.1, noise=0.08),
     ("gas-lel", "sewer-manhole"): Profile((2, 6), day=(0.5, 1.5), wander=0.3, noise=0.15),
     ("gas-lel", "septic-tank"): Profile((2, 9), day=(0.5, 2), wander=0.3, noise=0.2),
     ("gas-lel", "sewer"): Profile((1.5, 7), day=(0.5, 1.5), wander=0.3, noise=0.2),
@@ -74,6 +74,7 @@ PROFILES: Final[dict[str | tuple[str, str], Profile]] = {
     "rain": Profile((0, 0), decimals=1, rain=(1, 1)),
     "road-depth": Profile((0, 0), noise=0.002, decimals=3),
     "strain": Profile((-8, 8), day=(2, 4), wander=0.3, noise=0.5, traffic=(0.7, 1.2)),
+    "dynamic-strain": Profile((-8, 8), day=(2, 4), wander=0.3, noise=0.5, traffic=(0.7, 1.2)),
     "acceleration": Profile((-0.01, 0.01), noise=0.004, decimals=4, traffic=(0.002, 0.006)),
     "crack": Profile((0.05, 0.25), day=(0.005, 0.015), noise=0.002, decimals=3),
     "tilt": Profile((-0.05, 0.05), day=(0.002, 0.006), noise=0.0015, decimals=4),

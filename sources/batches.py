@@ -17,7 +17,8 @@ CHUNK: Final = 4 * 1024 * 1024
 
 Batch = RawBatch | Columns
 
-#: Opens a partition at a message number (0 is its first) and yields the messages from there on in chunks of about `CHUNK`.
+#: Opens a partition at a message number (0 is its first) and yields the messages from there on in chunks of about
+#: `CHUNK`.
 Chunks = Callable[[int], Iterator[Batch]]
 
 

@@ -10,8 +10,8 @@ from domain.records import Int64s
 
 __all__ = ["LONGEST", "LineSplitter", "Lines"]
 
-#: Bytes. A longer line is cut here and its rest dropped: it is longer than any decoder takes, so it ends as a dead letter,
-#: and a stream without line ends cannot fill the memory.
+#: Bytes. A longer line is cut here and its rest dropped: it is longer than any decoder takes, so it ends as a dead
+#: letter, and a stream without line ends cannot fill the memory.
 LONGEST: Final = 32 * 1024 * 1024
 
 #: A buffer and the bounds of its lines; their ends (LF or CRLF) are left out.

@@ -23,8 +23,8 @@ _WRITTEN_TIME: Final = re.compile(rb'"(?:ts|t0)"\s*:\s*(\d{10,16})\b')
 class Pacer:
     """Tells which messages are due, `speed` times as fast as they were recorded, from the first one on.
 
-    Messages without a recorded time are paced by their event time; where that cannot be told before decoding, they are due
-    at once. One pacer is shared by the partitions of a source, so that they stay together.
+    Messages without a recorded time are paced by their event time; where that cannot be told before decoding, they are
+    due at once. One pacer is shared by the partitions of a source, so that they stay together.
     """
 
     def __init__(self, speed: float, clock: Callable[[], int] = time.monotonic_ns) -> None:
@@ -61,5 +61,3 @@ class Pacer:
                 found = _WRITTEN_TIME.search(batch.payload(i))
                 times[i] = int(found[1]) * MILLISECOND if found else 0
         return times
-
-

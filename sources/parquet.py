@@ -76,15 +76,18 @@ def _messages(name: str, path: Path, file: pq.ParquetFile) -> Iterator[Batch]:
 def read_readings(name: str, path: Path, first: int = 0) -> Iterator[Batch]:
     """Yield the rows of a table of readings from row `first` on, each as one message; offsets are row numbers from 0.
 
-    Columns: `sensor` (text), `ts` (a time stamp, naive ones are UTC, or whole epoch milliseconds), `value` (a number) and
-    optionally `recorded` (as `ts`; without it 0, which stands for the running maximum of event time). A null sensor is the
-    sensor "", a null time `NEVER`, a null value NaN: the decoder makes dead letters of them. Raises SourceError.
+    Columns: `sensor` (text), `ts` (a time stamp, naive ones are UTC, or whole epoch milliseconds), `value` (a number)
+    and optionally `recorded` (as `ts`; without it 0, which stands for the running maximum of event time). A null
+    sensor is the sensor "", a null time `NEVER`, a null value NaN: the decoder makes dead letters of them. Raises
+    SourceError.
     """
     row = 0
     with _opened(path) as file:
         names = file.schema_arrow.names
         if not {"sensor", "ts", "value"} <= set(names):
-            raise SourceError(f"{path}: expected the columns sensor, ts, value (and recorded), found {', '.join(names)}")
+            raise SourceError(
+                f"{path}: expected the columns sensor, ts, value (and recorded), found {', '.join(names)}"
+            )
         wanted = [k for k in ("sensor", "ts", "value", "recorded") if k in names]
         for group in range(file.num_row_groups):
             count = file.metadata.row_group(group).num_rows
@@ -118,7 +121,11 @@ def _readings(name: str, path: Path, row: int, blocks: Iterator[pa.RecordBatch])
 def _times(column: pa.Array, null: int) -> Int64s:
     """Nanoseconds of a column of time stamps or epoch milliseconds; beyond the range of int64, `null`."""
     if not pa.types.is_integer(column.type):
-        unit = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}[column.type.unit] if pa.types.is_timestamp(column.type) else 0
+        unit = (
+            {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}[column.type.unit]
+            if pa.types.is_timestamp(column.type)
+            else 0
+        )
         if not unit:
             raise pa.ArrowInvalid(f"expected time stamps or whole epoch milliseconds, found {column.type}")
     else:
@@ -138,7 +145,9 @@ def _opened(path: Path) -> pq.ParquetFile:
         raise SourceError(f"{path}: not a readable Parquet file: {error}") from error
 
 
-def _blocks(path: Path, file: pq.ParquetFile, rows: int, columns: list[str], groups: list[int]) -> Iterator[pa.RecordBatch]:
+def _blocks(
+    path: Path, file: pq.ParquetFile, rows: int, columns: list[str], groups: list[int]
+) -> Iterator[pa.RecordBatch]:
     try:
         yield from file.iter_batches(batch_size=rows, row_groups=groups, columns=columns)
     except (pa.ArrowInvalid, OSError) as error:

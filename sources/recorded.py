@@ -38,8 +38,8 @@ def open_recording(
 ) -> Recording:
     """Open a recorded stream; its format is told by its content.
 
-    A folder that `lifeline record` wrote has the partitions that were recorded. Any other folder has one partition a data
-    file, by name (2 before 10), or with `chain` a single one that reads the files one after the other.
+    A folder that `lifeline record` wrote has the partitions that were recorded. Any other folder has one partition a
+    data file, by name (2 before 10), or with `chain` a single one that reads the files one after the other.
 
     Parameters
     ----------
@@ -62,7 +62,9 @@ def open_recording(
     else:
         found = {name: chunks for file in _files(path) for name, chunks in _parts(file, city)}
     if not found:
-        raise SourceError(f"{path}: nothing to read: expected .csv, .ndjson, .jsonl or .parquet files (also .gz and .zip)")
+        raise SourceError(
+            f"{path}: nothing to read: expected .csv, .ndjson, .jsonl or .parquet files (also .gz and .zip)"
+        )
     if chain:
         found = {path.name: partial(_chained, path.name, tuple(found.values()))}
     return Recording(found, batch, Pacer(speed) if speed is not None else None)
@@ -186,8 +188,8 @@ def _text(name: str, path: Path, opened: Callable[[], BinaryIO], city: City) -> 
         return partial(read_ndjson, name, opened)
     if city.recording is None:
         raise SourceError(
-            f"{path}: does not begin like NDJSON, so it is taken for CSV; city {city.name!r} has no [recording] table in its "
-            "city.toml that says how it is read"
+            f"{path}: does not begin like NDJSON, so it is taken for CSV; but the city.toml of {city.name!r} has no "
+            "[recording] table that says how it is read"
         )
     return partial(read_wide_csv, name, opened, city.recording)
 

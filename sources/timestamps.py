@@ -47,11 +47,12 @@ class TimeReader:
         A `strptime` format, or empty for RFC 3339 and epoch milliseconds.
     timezone
         IANA name of the clock that wrote times which name no zone. Where that clock is set back, an hour of local time
-        comes twice: a time of it is taken as the first of the two unless that would step back behind the time before it in
-        the file. A local time that the clock skipped is read as if it had not been set forward yet, so that steps stay even.
+        comes twice: a time of it is taken as the first of the two unless that would step back behind the time before
+        it in the file. A local time that the clock skipped is read as if it had not been set forward yet, so that
+        steps stay even.
     rate
-        Rows per second where times are too coarse to tell rows apart: equal times in a row are spread by 1 / rate. 0: as
-        they stand.
+        Rows per second where times are too coarse to tell rows apart: equal times in a row are spread by 1 / rate. 0:
+        as they stand.
     """
 
     def __init__(self, pattern: str = "", timezone: str = "UTC", rate: float = 0.0) -> None:
@@ -107,9 +108,9 @@ class TimeReader:
             self._previous = int(known[-1])
 
     def _offset(self, quarter: int) -> tuple[int, int]:
-        """Nanoseconds that local time is ahead of UTC in a quarter of an hour: the first and the second time it comes."""
+        """Nanoseconds that local time is ahead of UTC in a quarter of an hour: the first and the second of two."""
         if quarter not in self._offsets:
-            at = datetime(1970, 1, 1) + timedelta(seconds=quarter * 900)  # noqa: DTZ001 - local on purpose
+            at = datetime(1970, 1, 1) + timedelta(seconds=quarter * 900)
             both = (at.replace(tzinfo=self._zone, fold=fold).utcoffset() for fold in (0, 1))
             first, second = (round(offset.total_seconds()) * SECOND for offset in both if offset is not None)
             self._offsets[quarter] = first, second
@@ -173,10 +174,7 @@ def _days(year: int, month: int, day: int) -> int:
     if month < 1 or month > 12 or day < 1:
         return -1_000_000_000
     leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
-    if month == 2:
-        longest = 29 if leap else 28
-    else:
-        longest = 30 if month in (4, 6, 9, 11) else 31
+    longest = (29 if leap else 28) if month == 2 else 30 if month in (4, 6, 9, 11) else 31
     if day > longest:
         return -1_000_000_000
     y = year - 1 if month < 3 else year

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from typing import BinaryIO, Final
 
@@ -38,10 +39,10 @@ def read_wide_csv(
 ) -> Iterator[Batch]:
     """Yield a file's rows from row `first` on; offsets count data rows from 0 (offset n is line n + 2 of the file).
 
-    A row is one message; its cells that are not empty are its readings, in the order of `form.columns`. A cell that is not
-    a number becomes NaN, a time that cannot be read becomes `NEVER`, and a row with too few or too many cells becomes one
-    reading with both: the decoder makes dead letters of them, and nothing beside them is lost. The file does not tell when
-    it was recorded: `recorded` is 0, which stands for the running maximum of event time.
+    A row is one message; its cells that are not empty are its readings, in the order of `form.columns`. A cell that is
+    not a number becomes NaN, a time that cannot be read becomes `NEVER`, and a row with too few or too many cells
+    becomes one reading with both: the decoder makes dead letters of them, and nothing beside them is lost. The file
+    does not tell when it was recorded: `recorded` is 0, which stands for the running maximum of event time.
 
     Raises SourceError where a column is missing or the file cannot be read as text.
     """
@@ -54,7 +55,7 @@ def read_wide_csv(
 def _chunks(name: str, opened: Callable[[], BinaryIO], form: RecordingFormat, chunk: int) -> Iterator[Batch]:
     options = {**OPTIONS, **form.options}
     reading = csv.ReadOptions(use_threads=False, block_size=chunk, encoding=options["encoding"])
-    malformed: list[int] = []  # rows with too few or too many cells; the parser is ahead of the blocks it yields
+    malformed: deque[int] = deque()  # rows with too few or too many cells; the parser is ahead of the blocks it yields
 
     def skip(row: csv.InvalidRow) -> str:
         malformed.append(row.number - 2)
@@ -83,12 +84,14 @@ def _chunks(name: str, opened: Callable[[], BinaryIO], form: RecordingFormat, ch
                 place, end = _places(len(ts), row, malformed)
                 yield _batch(name, sensors, row, end, place, ts, value, present)
                 row = end
+                while malformed and malformed[0] < row:
+                    malformed.popleft()
         except pa.ArrowInvalid as error:
             raise SourceError(f"{name}, after data row {row}: {error}") from error
-    if malformed and malformed[-1] >= row:
-        end = malformed[-1] + 1
-        none = np.empty((0, len(sensors)))
-        yield _batch(name, sensors, row, end, np.empty(0, np.int64), np.empty(0, np.int64), none, none.astype(np.bool_))
+    if malformed:
+        end, none = malformed[-1] + 1, np.empty(0, np.int64)
+        nothing = np.empty((0, len(sensors)))
+        yield _batch(name, sensors, row, end, none, none, nothing, nothing.astype(np.bool_))
 
 
 def _header(name: str, file: BinaryIO, reading: csv.ReadOptions, parsing: csv.ParseOptions) -> list[str]:
@@ -96,10 +99,12 @@ def _header(name: str, file: BinaryIO, reading: csv.ReadOptions, parsing: csv.Pa
         names: list[str] = csv.open_csv(file, reading, parsing, csv.ConvertOptions(check_utf8=False)).schema.names
     except UnicodeDecodeError as error:
         raise SourceError(
-            f"{name}: the header is not {reading.encoding}: {error}. Say [recording.options] encoding = \"latin-1\", or what it is."
+            f"{name}: the header is not {reading.encoding}: {error}. Set encoding in [recording.options]."
         ) from error
     except pa.ArrowInvalid as error:
-        raise SourceError(f"{name}: no header and rows of CSV with the delimiter {parsing.delimiter!r}: {error}") from error
+        raise SourceError(
+            f"{name}: no header and rows of CSV with the delimiter {parsing.delimiter!r}: {error}"
+        ) from error
     return names
 
 
@@ -144,9 +149,9 @@ def _number(cell: bytes | None) -> float:
         return float("nan")
 
 
-def _places(count: int, row: int, malformed: list[int]) -> tuple[Int64s, int]:
+def _places(count: int, row: int, malformed: deque[int]) -> tuple[Int64s, int]:
     """Numbers of the next `count` good rows and of the row after the last of them, with malformed rows in between."""
-    bad = np.array([n for n in malformed if n >= row], np.int64)
+    bad = np.array(malformed, np.int64)
     candidates = np.arange(row, row + count + len(bad))
     place = candidates[~np.isin(candidates, bad)][:count]
     return place, int(place[-1]) + 1 if count else row

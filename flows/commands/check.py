@@ -42,9 +42,8 @@ def check_city(city: Path | str) -> City:
         lines = Array(document, "monitor")
         for number, monitor in enumerate(loaded.monitors):
             for problem in _unbuildable(monitor, [loaded.sensors[i] for i in selected(loaded, monitor.select)]):
-                name = problem.field.removeprefix("params.")
-                place = lines.place(number, name.partition("[")[0].partition(".")[0])
-                problems.add(place, f"params.{name}" if name else problem.where or "detector", problem.message)
+                name = problem.field.partition("[")[0].rpartition(".")[2]
+                problems.add(lines.place(number, name), problem.field, problem.message)
     problems.raise_any()
     return loaded
 

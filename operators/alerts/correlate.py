@@ -1,11 +1,13 @@
 """Signs to cases: what speaks for one cause at one place, from sensors, their neighbours and cameras.
 
-A *sign* is what one monitor says of one sensor, or what one camera sees of one type. Once it has lasted for its monitor's
-on-delay it joins the nearest open case of its kind; one that asks for a level opens a case when there is none; one that
-asks for none waits for a case to open near it.
+A *sign* is what one monitor says of one sensor, or what one camera sees of one type. Once it has lasted for its
+monitor's on-delay it joins the nearest open case of its kind; one that asks for a level opens a case when there is
+none; one that asks for none waits for a case to open near it.
 """
 
 from __future__ import annotations
+
+from collections import deque
 
 from domain.city import City
 from domain.findings import Finding, Phase, Verdict, VideoEvent
@@ -88,7 +90,7 @@ class Correlator:
         state.changed.pop(case, None)
         for sign in case.signs.values():
             sign.case, sign.doubt = None, ""
-            if sign.lasting or sign.end > now:
+            if sign.lasting or (sign.video and sign.end + sign.off_delay > now):
                 if sign.ripe:
                     state.waiting.add(sign)
             else:
@@ -107,6 +109,9 @@ class Correlator:
             if sign is not None and sign.latest.id == finding.id and sign.lasting:
                 self._end(sign, finding, now)
             return
+        if sign is not None and not (sign.lasting or sign.ripe) and sign.due <= now:
+            self._ripen(sign, now)  # it came and went within this instant, and is back already
+            sign = state.signs.get(finding.sensor, {}).get(finding.monitor)
         if sign is None:
             sign = self._new_sign(finding)
         begins = not sign.lasting or sign.latest is finding
@@ -180,8 +185,9 @@ class Correlator:
     def _count(self, sign: Sign, now: int) -> None:
         """Let a sign that has lasted speak."""
         state = self.state
-        fault = sign.site.key.startswith("fault:")
-        if not fault and not sign.video and sign.source in state.faults:
+        if not self._trusted(sign):
+            if sign.case is None and not sign.lasting:
+                self._forget(sign)
             return  # until its sensor is trusted again
         case = sign.case or self._nearest(sign)
         if case is not None:
@@ -195,7 +201,8 @@ class Correlator:
 
     def _nearest(self, sign: Sign) -> Case | None:
         near = self.state.open.near(sign.kinds, sign.site, self._places)
-        return min(near, key=lambda found: (found[0], found[1].number), default=(0.0, None))[1]
+        fitting = ((distance, case.number, case) for distance, case in near if case.takes(sign))
+        return min(fitting, default=(0.0, 0, None))[2]
 
     def _open(self, sign: Sign, now: int) -> None:
         state, rules = self.state, self._rules
@@ -211,7 +218,8 @@ class Correlator:
         self._join(case, sign, now)
         waiting = {other for _, other in state.waiting.near(kinds, sign.site, self._places)}
         for other in sorted(waiting, key=lambda other: (other.source, other.by)):
-            self._join(case, other, now)
+            if case.takes(other) and self._trusted(other):
+                self._join(case, other, now)
 
     def _join(self, case: Case, sign: Sign, now: int) -> None:
         key = (sign.source, sign.by)
@@ -230,9 +238,10 @@ class Correlator:
             elif not sign.holds:
                 sign.holds = True
                 case.lasting += 1
-        if not case.agreed:
-            sure = any(not other.doubt for other in case.sensors) and any(True for _ in case.cameras)
-            case.agreed = sure and corroboration(case, self._rules) >= self._rules.agreement_score
+        case.filmed = case.filmed or sign.video
+        if case.filmed and not case.agreed:
+            sensed = any(not (other.video or other.doubt) for other in case.signs.values())
+            case.agreed = sensed and corroboration(case, self._rules) >= self._rules.agreement_score
         self.state.changed[case] = None
 
     def _note(self, case: Case, record: Record) -> None:
@@ -247,7 +256,7 @@ class Correlator:
             sign.holds = False
             sign.case.lasting -= 1
             self._keep(sign.case, sign, now)
-        self.state.changed.update(dict.fromkeys([sign.case] if sign.case else []))
+            self.state.changed[sign.case] = None
 
     def _keep(self, case: Case, sign: Sign, now: int) -> None:
         """Keep a case open for a while after the end of a sign."""
@@ -282,10 +291,13 @@ class Correlator:
         state.faults[finding.sensor] = (open_faults | {finding.monitor}, until)
         for sign in state.signs.get(finding.sensor, {}).values():
             case = sign.case
-            if case is not None and not sign.doubt and not sign.site.key.startswith("fault:"):
+            if case is not None and not (sign.doubt or sign.fault):
                 sign.doubt = finding.reason or finding.kind
                 case.news = True
                 state.changed[case] = None
+
+    def _trusted(self, sign: Sign) -> bool:
+        return sign.fault or sign.video or sign.source not in self.state.faults
 
     def _trust(self, sensor: str, now: int) -> None:
         """The time after a fault is over: what the sensor says by now counts."""
@@ -295,7 +307,7 @@ class Correlator:
             return
         del state.faults[sensor]
         for sign in list(state.signs.get(sensor, {}).values()):
-            if sign.ripe and sign.lasting and not sign.site.key.startswith("fault:"):
+            if sign.ripe and sign.lasting and not sign.fault:
                 self._count(sign, now)
 
 
@@ -303,8 +315,6 @@ class State:
     """All that a correlator remembers."""
 
     def __init__(self) -> None:
-        from collections import deque
-
         self.timers: Timers[tuple[str, str]] = Timers()  # (source, by) of a sign, or (sensor, "") of a fault
         self.signs: dict[str, dict[str, Sign]] = {}  # by source, then by monitor or type
         self.faults: dict[str, tuple[frozenset[str], int]] = {}  # by sensor: monitors, and mistrusted until

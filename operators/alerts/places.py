@@ -38,9 +38,9 @@ class Site:
 class Places:
     """The sites of a city and who their neighbours are.
 
-    Two sites are near each other when they are the same, when they lie in one zone within `rules.radius` metres, or when
-    they are assets that a path inside one pipe network joins within `rules.pipe_length` metres. Where the coordinates of
-    one of two sites are unknown, their zone decides (see `Index`).
+    Two sites are near each other when they are the same, when they lie in one zone within `rules.radius` metres, or
+    when they are assets that a path inside one pipe network joins within `rules.pipe_length` metres. Where the
+    coordinates of one of two sites are unknown, their zone decides (see `Index`).
     """
 
     def __init__(self, city: City, rules: Rules = DEFAULT) -> None:
@@ -179,18 +179,20 @@ class Index(Generic[M]):
         """Let a member go; does nothing when it is not held."""
         site = member.site
         for kind in member.kinds:
-            members = self._at.get(kind, {}).get(site.key, {})
-            members.pop(member, None)
-            if not members:
-                self._drop(kind, site)
-
-    def _drop(self, kind: str, site: Site) -> None:
-        for table, key in ((self._at, kind), (self._zone, (kind, site.zone, site.located))):
-            sites = table.get(key)  # type: ignore[call-overload]
-            if sites is not None:
-                sites.pop(site.key, None)
-                if not sites:
-                    del table[key]  # type: ignore[arg-type]
+            at = self._at.get(kind, {})
+            members = at.get(site.key, {})
+            if member not in members:
+                continue
+            del members[member]
+            if members:
+                continue
+            del at[site.key]
+            zone = self._zone[kind, site.zone, site.located]
+            del zone[site.key]
+            if not at:
+                del self._at[kind]
+            if not zone:
+                del self._zone[kind, site.zone, site.located]
 
     def near(self, kinds: tuple[str, ...], site: Site, places: Places) -> Iterator[tuple[float, M]]:
         """Every member of one of `kinds` near `site` with its distance in metres, in no order worth relying on."""

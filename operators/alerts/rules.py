@@ -4,16 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Final
 
 from domain.clock import MINUTE, SECOND
 
 __all__ = ["DEFAULT", "Rules"]
-
-
-def _rest() -> Mapping[str, int]:
-    return MappingProxyType({"spike": 30 * SECOND, "out-of-range": 30 * SECOND})
 
 
 @dataclass(frozen=True)
@@ -45,7 +40,7 @@ class Rules:
     #: Kinds of fault that say nothing against what the sensor found before or after.
     harmless: frozenset[str] = frozenset({"drop-out"})
     #: How long a sensor is mistrusted after a fault of that reason has ended; reasons not named: not at all.
-    rest: Mapping[str, int] = field(default_factory=_rest)
+    rest: Mapping[str, int] = field(default_factory=lambda: {"spike": 30 * SECOND, "out-of-range": 30 * SECOND})
 
     #: At most one update of an alert in this time, unless its level changes.
     update_every: int = MINUTE
@@ -58,7 +53,6 @@ class Rules:
 
     #: At most so many sensors, cameras, clips, pieces of evidence and lines of support are carried by an alert.
     listed: int = 100
-
 
 
 DEFAULT: Final = Rules()

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from uuid import UUID
 
 from domain.clock import NEVER
-from domain.findings import Finding, VideoEvent
+from domain.findings import Finding, Verdict, VideoEvent
 from operators.alerts.places import Site
 from operators.alerts.rules import Rules
 from operators.alerts.timing import FOREVER, Record
@@ -43,6 +42,11 @@ class Sign:
         return isinstance(self.latest, VideoEvent)
 
     @property
+    def fault(self) -> bool:
+        """Whether it says that the sensor itself is faulty."""
+        return isinstance(self.latest, Finding) and self.latest.verdict is Verdict.FAULT
+
+    @property
     def lasting(self) -> bool:
         """Whether it has not ended."""
         return self.end == FOREVER
@@ -62,6 +66,7 @@ class Case:
     flaps: int  # how often it has come back before
     level: int  # the gravest that any of its signs has asked for
     onset: int
+    filmed: bool = False  # a camera's sign is among them
     agreed: bool = False  # a sensor and a camera have agreed
     news: bool = False  # something the desk has not been told yet
     lasting: int = 0  # signs that hold it open
@@ -70,24 +75,18 @@ class Case:
     evidence: dict[UUID, None] = field(default_factory=dict)
     clips: dict[str, None] = field(default_factory=dict)
 
-    @property
-    def sensors(self) -> Iterator[Sign]:
-        """Signs of sensors, in the order in which they joined."""
-        return (sign for sign in self.signs.values() if not sign.video)
-
-    @property
-    def cameras(self) -> Iterator[Sign]:
-        """Signs of cameras, in the order in which they joined."""
-        return (sign for sign in self.signs.values() if sign.video)
+    def takes(self, sign: Sign) -> bool:
+        """Whether a sign near it belongs to it: one speaks for what the other is."""
+        return self.kind in sign.kinds or sign.kinds[0] in self.kinds
 
 
 def corroboration(case: Case, rules: Rules) -> float:
     """How sure the signs of a case make it, 0 to 1: the noisy-or of its independent sources, 1 - prod(1 - weight).
 
     A sensor weighs `sensor_weight`, joined in the same way with `detector_weight` for each further detector that found
-    the same on it; a camera weighs `camera_weight` times its confidence. The model is Pearl's (Probabilistic Reasoning in
-    Intelligent Systems, 1988, 4.3.2): each source by itself would suffice, and they err independently. The weights are
-    settings, not estimates: the score grades alerts, it is no probability.
+    the same on it; a camera weighs `camera_weight` times its confidence. The model is Pearl's (Probabilistic Reasoning
+    in Intelligent Systems, 1988, chapter 4): each source by itself would suffice, and they err independently. The
+    weights are settings, not estimates: the score grades alerts, it is no probability.
     """
     detectors: dict[str, set[str]] = {}
     doubted: set[str] = set()

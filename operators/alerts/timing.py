@@ -45,8 +45,8 @@ class Timers(Generic[What]):
 class Arrivals:
     """Findings and video events of all shards, held until their time is complete, and then given out in order.
 
-    A shard that has said `upto = T` sends nothing with `known` before T; so what is known before the least `upto` of all
-    shards is complete, in whatever way the shards' items were interleaved.
+    A shard that has said `upto = T` sends nothing with `known` before T; so what is known before the least `upto` of
+    all shards is complete, in whatever way the shards' items were interleaved.
     """
 
     shards: int
@@ -60,15 +60,19 @@ class Arrivals:
 
     def add(self, verdicts: Verdicts) -> None:
         """Take what one shard sent."""
-        for rank, records in enumerate((verdicts.findings, verdicts.video)):
-            for record in records:
-                known = max(record.known, record.ts)
-                self._last = max(self._last, known)
-                # The count keeps two equal records from being compared any further.
-                heapq.heappush(self._heap, (known, rank, record.order, self._count, record))
-                self._count += 1
+        for finding in verdicts.findings:
+            self._push(finding, 0)
+        for event in verdicts.video:
+            self._push(event, 1)
         if verdicts.upto is not None:
             self.upto[verdicts.shard] = max(self.upto[verdicts.shard], verdicts.upto)
+
+    def _push(self, record: Record, rank: int) -> None:
+        known = max(record.known, record.ts)
+        self._last = max(self._last, known)
+        # The count keeps two equal records from being compared any further.
+        heapq.heappush(self._heap, (known, rank, record.order, self._count, record))
+        self._count += 1
 
     @property
     def frontier(self) -> int:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
 from domain.records import Int32s, Int64s
-from operators.decode.words import Text, load_int64, low_bytes, text_of, word
+from operators.decode.words import Text, address_of, load_int64, low_bytes, mul_fold, text_of, word
 
 __all__ = ["Names", "find", "find_all", "name_table", "names_of"]
 
-_FACTOR = np.int64(-0x61C8864680B583EB)  # 2**64 over the golden ratio
+_FACTOR: Final = -0x61C8864680B583EB  # 2**64 over the golden ratio
 
 
 class Names(NamedTuple):
@@ -44,15 +44,14 @@ def name_table(ids: Sequence[str]) -> Int64s:
 @njit(nogil=True, cache=True, forceinline=True)
 def names_of(table: Int64s) -> Names:
     """The names of a table."""
-    return Names(np.int64(table.ctypes.data) + 8, table[0])
+    return Names(address_of(table) + 8, table[0])
 
 
 @njit(nogil=True, cache=True, forceinline=True)
 def _hash(text: Text, p: int, n: int) -> int:
-    found = np.int64(n)
+    found = n
     for q in range(0, n, 8):
-        found = (found ^ low_bytes(word(text, p + q), n - q)) * _FACTOR
-        found ^= found >> 32
+        found = mul_fold(found ^ low_bytes(word(text, p + q), n - q), _FACTOR)
     return found
 
 
@@ -82,7 +81,8 @@ def find(names: Names, text: Text, p: int, n: int) -> int:
             while q < n and load_int64(entry + 16 + q) == low_bytes(word(text, p + q), n - q):
                 q += 8
             if q >= n:
-                return load_int64(entry)
+                index: int = load_int64(entry)
+                return index
         at = (at + 1) & names.mask
         place = load_int64(names.address + 8 * at)
     return -1

@@ -1,7 +1,7 @@
 """The fast way: JSON readings and packets from the bytes of a batch to columns, without a Python object in between.
 
-The scanner takes what it understands in full and gives back the whole message otherwise: it refuses nothing itself. What it
-takes is equal, bit for bit, to what the careful way makes of the same message.
+The scanner takes what it understands in full and gives back the whole message otherwise: it refuses nothing itself.
+What it takes is equal, bit for bit, to what the careful way makes of the same message.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from numba import njit
 
 from domain.clock import MILLISECOND, TS_MAX, TS_MIN
 from domain.records import Floats, Int32s, Int64s
+from operators.decode.decimals import parse_float, parse_integer
 from operators.decode.names import Names, find, names_of
-from operators.decode.numbers import parse_float, parse_integer
-from operators.decode.times import in_range, packet_times, parse_rfc3339
-from operators.decode.words import Text, ascii_word, low_bytes, store_float, text_of, trailing_zeros, word
+from operators.decode.times import packet_times, parse_rfc3339
+from operators.decode.words import Text, address_of, ascii_word, low_bytes, store_float, text_of, trailing_zeros, word
 
 __all__ = ["Rows", "scan"]
 
@@ -37,9 +37,9 @@ _PACKET: Final = _SENSOR | _T0 | _HZ | _V
 
 _QUOTES: Final = ascii_word('"' * 8)
 _BACKSLASHES: Final = ascii_word("\\" * 8)
-_ONES: Final = np.int64(0x0101010101010101)
+_ONES: Final = 0x0101010101010101
 _SPACES: Final = ascii_word(" " * 8)
-_HIGH: Final = np.int64(-0x7F7F7F7F7F7F7F80)
+_HIGH: Final = -0x7F7F7F7F7F7F7F80
 
 _TRUE: Final = ascii_word("true")
 _NULL: Final = ascii_word("null")
@@ -62,6 +62,13 @@ class Rows(NamedTuple):
         """Room for `n` rows."""
         return cls(np.empty(n, np.int32), np.empty(n, np.int64), np.empty(n), np.empty(n, np.int32))
 
+    def resized(self, used: int, n: int) -> Rows:
+        """The first `used` rows in new room for `n`."""
+        copy = self.empty(n)
+        copy.sensor[:used], copy.ts[:used] = self.sensor[:used], self.ts[:used]
+        copy.value[:used], copy.message[:used] = self.value[:used], self.message[:used]
+        return copy
+
 
 class _Values(NamedTuple):
     """Where values are written, by address."""
@@ -83,7 +90,7 @@ def _skip(text: Text, p: int) -> int:
 @njit(nogil=True, cache=True, forceinline=True)
 def _string_end(text: Text, p: int) -> int:
     """Where the closing quote of a string stands whose text begins at `p`; -1 when it holds an escape or a control."""
-    stop = np.int64(0)
+    stop = 0
     while stop == 0:
         w = word(text, p)
         quote, backslash = w ^ _QUOTES, w ^ _BACKSLASHES
@@ -166,7 +173,7 @@ def _record(text: Text, p: int, names: Names, values: _Values, row: int) -> _Rec
     if word(text, p) & 0xFF != 0x7B:  # {
         return _refused(_FAIL)
     seen = 0
-    sensor, ts, hz, stop = np.int64(-1), np.int64(0), np.nan, row
+    sensor, ts, hz, stop = -1, 0, np.nan, row
     c = 0x2C
     while c == 0x2C:
         p = _skip(text, p + 1)
@@ -199,7 +206,7 @@ def _record(text: Text, p: int, names: Names, values: _Values, row: int) -> _Rec
             if end >= 0:
                 sensor = find(names, text, p + 1, end - p - 1)
             p = end + 1 if sensor >= 0 else _FAIL
-        elif field == _TS or field == _T0:
+        elif field in (_TS, _T0):
             ts, p = _time(text, p)
         elif field == _VALUE:
             if row == values.size:
@@ -236,13 +243,13 @@ def scan(
 ) -> tuple[int, int]:
     """Scan messages from `message` on into rows from `row` on, until the messages or the rows end.
 
-    Marks in `careful` the messages that it leaves to the careful way, among them those over `longest` bytes. Returns the
-    next message and the next row: when messages are left, call again with more room.
+    Marks in `careful` the messages that it leaves to the careful way, among them those over `longest` bytes. Returns
+    the next message and the next row: when messages are left, call again with more room.
 
-    Text may be read past the end of a message (never of the buffer), but a message counts only if it ends where it should.
+    Text may be read past the end of a message (never of the buffer): a message counts only if it ends where it should.
     """
     sensor, ts, of = rows.sensor, rows.ts, rows.message
-    values = _Values(np.int64(rows.value.ctypes.data), len(rows.value))
+    values = _Values(address_of(rows.value), len(rows.value))
     text, names = text_of(data), names_of(table)
     while message < len(start):
         first, p, stop = row, start[message], end[message]

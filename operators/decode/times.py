@@ -10,10 +10,10 @@ from numba import njit
 
 from domain.clock import SECOND, TS_MAX, TS_MIN
 from domain.records import Int64s
-from operators.decode.numbers import parse_digits
+from operators.decode.decimals import parse_digits
 from operators.decode.words import Text, text_of, word
 
-__all__ = ["MAX_HZ", "in_range", "packet_times", "parse_rfc3339", "rfc3339"]
+__all__ = ["MAX_HZ", "packet_times", "parse_rfc3339", "rfc3339"]
 
 #: A packet's rows are at least a nanosecond apart.
 MAX_HZ: Final = 1e9
@@ -22,18 +22,12 @@ _MONTH_DAYS: Final = np.array([31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31], 
 _FRACTION: Final = np.array([10 ** (9 - k) for k in range(10)], np.int64)
 
 
-@njit(nogil=True, cache=True, forceinline=True)
-def in_range(ts: int) -> bool:
-    """Whether a reading may have this time."""
-    return TS_MIN <= ts and ts < TS_MAX
-
-
 @njit(nogil=True, cache=True)
 def packet_times(ts: Int64s, first: int, stop: int, t0: int, hz: float) -> bool:
-    """Write the times of a packet's rows to `ts[first:stop]`; return False when the rate is no rate or a row is out of range.
+    """Write the times of a packet's rows to `ts[first:stop]`; return False for a bad rate or a row out of range.
 
-    Row i is at `t0 + rint(i * 1e9 / hz)` ns: one product and one quotient of doubles (the product is exact), rounded half
-    to even.
+    Row i is at `t0 + rint(i * 1e9 / hz)` ns: one product and one quotient of doubles (the product is exact), rounded
+    half to even.
     """
     if not (hz > 0.0 and hz <= MAX_HZ):
         return False
@@ -62,8 +56,8 @@ def _two(text: Text, p: int) -> int:
 def parse_rfc3339(text: Text, p: int) -> tuple[int, int]:
     """Read a time such as `2025-11-24T16:00:00.123+08:00` at `p`; return ns and where it ends, or -1 for the end.
 
-    A space may stand for the T; the offset must be there; digits beyond nanoseconds are cut off; a leap second is refused.
-    The time is in range or refused, too.
+    A space may stand for the T; the offset must be there; digits beyond nanoseconds are cut off; a leap second is
+    refused, and a time out of range, too.
     """
     century, years, month, day = _two(text, p), _two(text, p + 2), _two(text, p + 5), _two(text, p + 8)
     hour, minute, second = _two(text, p + 11), _two(text, p + 14), _two(text, p + 17)
@@ -110,7 +104,7 @@ def parse_rfc3339(text: Text, p: int) -> tuple[int, int]:
         offset = (hours * 60 + minutes) * 60 * SECOND
         ts += offset if sign == 0x2D else -offset
         p += 6
-    return (ts, p) if in_range(ts) else (0, -1)
+    return (ts, p) if TS_MIN <= ts < TS_MAX else (0, -1)
 
 
 @njit(nogil=True, cache=True)

@@ -13,14 +13,17 @@ import numpy as np
 import numpy.typing as npt
 from llvmlite import ir
 from numba import njit, types
-from numba.extending import intrinsic
+from numba.extending import intrinsic as _intrinsic
 
 __all__ = [
     "Text",
+    "address_of",
     "ascii_word",
+    "intrinsic",
     "leading_zeros",
     "load_int64",
     "low_bytes",
+    "mul_fold",
     "mul_high",
     "store_float",
     "text_of",
@@ -32,6 +35,7 @@ if sys.byteorder != "little":  # pragma: no cover
     raise ImportError("the scanners read words in little-endian order, which this processor does not use")
 
 _WORD = ir.IntType(64)
+intrinsic: Any = _intrinsic  # whose calls have other arguments than the functions it decorates
 
 
 class Text(NamedTuple):
@@ -45,9 +49,15 @@ class Text(NamedTuple):
 
 
 @njit(nogil=True, cache=True, forceinline=True)
+def address_of(array: npt.NDArray[Any]) -> int:
+    """Where a contiguous array begins."""
+    return np.int64(array.ctypes.data)  # type: ignore[return-value]
+
+
+@njit(nogil=True, cache=True, forceinline=True)
 def text_of(data: npt.NDArray[np.uint8]) -> Text:
     """The bytes of a contiguous array."""
-    return Text(np.int64(data.ctypes.data), len(data))
+    return Text(address_of(data), len(data))
 
 
 def _load(number: Any) -> Any:
@@ -99,23 +109,38 @@ def leading_zeros(typing_context: Any, value: Any) -> Any:
     return types.int64(types.uint64), generate
 
 
+def _product(builder: Any, args: Any) -> tuple[Any, Any]:
+    """The upper and lower half of the unsigned product of two 64-bit numbers."""
+    wide = ir.IntType(128)
+    product = builder.mul(builder.zext(args[0], wide), builder.zext(args[1], wide))
+    return builder.trunc(builder.lshr(product, ir.Constant(wide, 64)), _WORD), builder.trunc(product, _WORD)
+
+
 @intrinsic
 def mul_high(typing_context: Any, a: Any, b: Any) -> Any:
     """The upper 64 bits of the product of two uint64."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        wide = ir.IntType(128)
-        product = builder.mul(builder.zext(args[0], wide), builder.zext(args[1], wide))
-        return builder.trunc(builder.lshr(product, ir.Constant(wide, 64)), _WORD)
+        return _product(builder, args)[0]
 
     return types.uint64(types.uint64, types.uint64), generate
 
 
+@intrinsic
+def mul_fold(typing_context: Any, a: Any, b: Any) -> Any:
+    """The two halves of the unsigned product of two words, xored: every bit of it depends on every bit of theirs."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.xor(*_product(builder, args))
+
+    return types.int64(types.int64, types.int64), generate
+
+
 @njit(nogil=True, cache=True)
 def _last_word(address: int, size: int) -> int:
-    found = np.int64(0)
+    found = 0
     for q in range(size - 1, -1, -1):
-        found = (found << 8) | np.int64(_load_byte(address + q))
+        found = (found << 8) | int(_load_byte(address + q))
     return found
 
 
@@ -123,20 +148,21 @@ def _last_word(address: int, size: int) -> int:
 def word(text: Text, p: int) -> int:
     """The eight bytes of `text` from `p` on; zeros stand for bytes beyond its end."""
     if p + 8 <= text.size:
-        return load_int64(text.address + p)
+        found: int = load_int64(text.address + p)
+        return found
     return _last_word(text.address + p, text.size - p)
 
 
 @njit(nogil=True, cache=True, forceinline=True)
 def low_bytes(value: int, n: int) -> int:
     """The first `n` bytes of a word, 1 to 8; zeros for the others."""
-    return value & (np.int64(-1) if n >= 8 else (np.int64(1) << (8 * n)) - 1)
+    return value & (-1 if n >= 8 else (1 << (8 * n)) - 1)
 
 
-def ascii_word(text: str) -> np.int64:
+def ascii_word(text: str) -> int:
     """Up to eight ASCII characters as a word.
 
     >>> hex(ascii_word("ab"))
     '0x6261'
     """
-    return np.int64(int.from_bytes(text.encode().ljust(8, b"\0"), "little", signed=True))
+    return int.from_bytes(text.encode().ljust(8, b"\0"), "little", signed=True)

@@ -1,1 +1,1 @@
-"""Jobs W and D by other engines, one a file; see `perf.jobs` for what they must do."""
+"""Jobs W and D by other engines, one a file; see `perf.peers.job` for what they must do."""

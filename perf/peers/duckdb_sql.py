@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from perf.jobs import ALPHA, LEARNED, THRESHOLD, Job, Result
+from perf.peers.job import ALPHA, LEARNED, THRESHOLD, Job, Result
 
 FILE = """
 read_json(?, format = 'newline_delimited', columns = {sensor: 'VARCHAR', ts: 'BIGINT', value: 'DOUBLE'})
@@ -52,9 +52,9 @@ def run(path: Path, job: Job) -> tuple[pa.Table, pa.Table | None]:
     """Job W straight from the file; job D over a table, which both its parts read."""
     with duckdb.connect(config={"threads": 1}) as db:
         if job == "W":
-            return db.execute(WINDOWS.format(readings=FILE), [str(path)]).to_arrow_table(), None
+            return db.sql(WINDOWS.format(readings=FILE), params=[str(path)]).to_arrow_table(), None
         db.execute(READ, [str(path)])
-        return db.execute(WINDOWS.format(readings="readings")).to_arrow_table(), db.execute(FLAGS).to_arrow_table()
+        return db.sql(WINDOWS.format(readings="readings")).to_arrow_table(), db.sql(FLAGS).to_arrow_table()
 
 
 def result(outcome: tuple[pa.Table, pa.Table | None]) -> Result:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from perf.jobs import ALPHA, LEARNED, THRESHOLD, Job, Result
+from perf.peers.job import ALPHA, LEARNED, THRESHOLD, Job, Result
 
 SCHEMA = {"sensor": pl.String, "ts": pl.Int64, "value": pl.Float64}
 

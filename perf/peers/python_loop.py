@@ -7,7 +7,7 @@ from pathlib import Path
 
 import orjson
 
-from perf.jobs import ALPHA, LEARNED, THRESHOLD, Job, Result
+from perf.peers.job import ALPHA, LEARNED, THRESHOLD, Job, Result
 
 #: Per sensor and second: count, min, max, sum, last value, its time.
 Windows = dict[tuple[str, int], list[float]]

@@ -17,7 +17,7 @@ from bytewax.connectors.files import FileSource
 from bytewax.dataflow import Dataflow
 from bytewax.testing import TestingSink, run_main
 
-from perf.jobs import ALPHA, LEARNED, THRESHOLD, Job, Result
+from perf.peers.job import ALPHA, LEARNED, THRESHOLD, Job, Result
 from perf.peers.python_loop import columns
 
 #: At some 50,000 readings/s the whole file would take most of a minute each time.
@@ -72,7 +72,7 @@ def run(path: Path, job: Job) -> tuple[list[Any], list[Any] | None]:
     flow = Dataflow("job")
     lines = op.input("read", flow, FileSource(path, batch_size=1000))
     keyed = op.key_on("key", op.map("parse", lines, parse), lambda reading: reading[0])
-    clock: win.EventClock[Reading, Any] = win.EventClock(
+    clock: win.EventClock[Reading] = win.EventClock(
         ts_getter=lambda reading: EPOCH + timedelta(milliseconds=reading[1]),
         wait_for_system_duration=timedelta(seconds=2),
         now_getter=lambda: EPOCH,

@@ -32,8 +32,8 @@ __all__ = ["DEFAULT_DSN", "PASSWORD_VARIABLE", "Dsn", "connect", "owner_of", "tr
 DEFAULT_DSN: Final = "chdb://./lifeline-data/clickhouse"
 PASSWORD_VARIABLE: Final = "LIFELINE_CLICKHOUSE_PASSWORD"
 
-# Error codes after which the same request may well succeed: timeouts, memory, too many parts or queries, network, disk.
-_PASSING: Final = frozenset({3, 159, 164_000, 173, 202, 209, 210, 241, 242, 243, 252, 279, 285, 319, 394, 425, 999})
+# Codes of errors that may pass: timeouts, memory, too many parts or queries, the network, the disk, the keeper.
+_PASSING: Final = frozenset({159, 202, 209, 210, 241, 242, 243, 252, 279, 285, 319, 394, 425, 999})
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +101,7 @@ def connect(dsn: str | Dsn, settings: Mapping[str, str | int] | None = None) -> 
                 autogenerate_session_id=False,
                 settings=options,
             )
-        if client.command("SELECT count() FROM system.databases WHERE name = %(name)s", {"name": target.database}):
-            client.database = target.database
-        else:
-            client.lifeline_database = target.database  # type: ignore[attr-defined]
+    client.database = target.database
     return client
 
 

@@ -7,16 +7,18 @@ Times are UTC throughout.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from itertools import pairwise
 from typing import Final
 
 import numpy as np
+from clickhouse_connect.driver.binding import quote_identifier
 from clickhouse_connect.driver.client import Client
 
 from domain.city import City
-from domain.clock import HOUR, MINUTE, SECOND
+from domain.clock import HOUR, MILLISECOND, MINUTE, SECOND
 from domain.errors import SinkRefused
 from sinks.clickhouse.client import translated
 from sinks.clickhouse.native import Column, Dictionary, encode
@@ -48,6 +50,12 @@ SELECT sensor, pane, t AS ts, v AS value FROM readings_packed ARRAY JOIN ts AS t
 """
 
 
+def _floor(column: str, period: int) -> str:
+    # In 64-bit arithmetic: toStartOfInterval goes through 32-bit seconds, which end in 2106.
+    ticks = f"intDiv(toUnixTimestamp64Nano({column}), {period}) * {period // MILLISECOND}"
+    return f"fromUnixTimestamp64Milli({ticks}, 'UTC')"
+
+
 def _aggregates(table: str, partition: str) -> str:
     return f"""
 CREATE TABLE {table}_stored (
@@ -66,7 +74,7 @@ def _corrected(table: str, period: int) -> str:
     A stored reading wins over a late one of the same time. Should the raw readings have expired, the fullest row known
     stands (see `settle`).
     """
-    start = f"toDateTime64(toStartOfInterval(ts, INTERVAL {period // SECOND} SECOND), 3, 'UTC')"
+    start = _floor("ts", period)
     touched = f"(SELECT sensor, {start} FROM late_rows)"
     return f"""
 CREATE VIEW {table} AS
@@ -147,14 +155,18 @@ CREATE TABLE dead_letters (
 # Rollups that the blocks of readings feed; a block that comes again is kept out of them as well.
 _PER_MINUTE = (
     f"""
-CREATE TABLE readings_per_minute (
+CREATE TABLE readings_per_minute_stored (
     minute DateTime64(3, 'UTC'), kind {_NAME}, readings UInt64
 ) ENGINE = SummingMergeTree PARTITION BY toYYYYMM(minute) ORDER BY (minute, kind) {_BLOCKS}
 """,
-    """
-CREATE MATERIALIZED VIEW readings_per_minute_feed TO readings_per_minute AS
-SELECT toStartOfInterval(pane, INTERVAL 60 SECOND) AS minute, registry.kind AS kind, sum(length(packed.ts)) AS readings
+    f"""
+CREATE MATERIALIZED VIEW readings_per_minute_feed TO readings_per_minute_stored AS
+SELECT {_floor("pane", MINUTE)} AS minute, registry.kind AS kind, sum(length(packed.ts)) AS readings
 FROM readings_packed AS packed LEFT ANY JOIN registry ON registry.sensor = packed.sensor GROUP BY minute, kind
+""",
+    """
+CREATE VIEW readings_per_minute AS
+SELECT minute, kind, sum(readings) AS readings FROM readings_per_minute_stored GROUP BY minute, kind
 """,
 )
 _LAST_SEEN = (
@@ -204,16 +216,17 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
 
 VERSION: Final = len(MIGRATIONS)
 
+_CREATE: Final = re.compile(r"^\s*CREATE (TABLE|VIEW|MATERIALIZED VIEW)\b")
 
-def ensure_schema(client: Client, database: str | None = None) -> int:
-    """Create the database (the client's own by default) or bring it up to date; return the version it had.
+
+def ensure_schema(client: Client) -> int:
+    """Create the client's database or bring it up to date; return the version it had (0: none).
 
     Of several processes, one calls it before the others start. Raises SinkRefused when a newer Lifeline wrote it.
     """
-    database = database or client.database or "lifeline"
+    database = client.database
     with translated():
-        client.command(f"CREATE DATABASE IF NOT EXISTS `{database}`", use_database=False)
-        client.database = database
+        client.command(f"CREATE DATABASE IF NOT EXISTS {quote_identifier(database)}", use_database=False)
         client.command("CREATE TABLE IF NOT EXISTS schema_version (version UInt32) ENGINE = MergeTree ORDER BY version")
         found = int(str(client.command("SELECT max(version) FROM schema_version")))
         if found > VERSION:
@@ -224,13 +237,7 @@ def ensure_schema(client: Client, database: str | None = None) -> int:
         for version, statements in enumerate(MIGRATIONS[found:], found + 1):
             for statement in statements:
                 # A step that was interrupted is taken up again where it stopped.
-                client.command(
-                    statement.strip()
-                    .replace("CREATE TABLE", "CREATE TABLE IF NOT EXISTS", 1)
-                    .replace("VIEW", "VIEW IF NOT EXISTS", 1)
-                    if statement.lstrip().startswith(("CREATE TABLE", "CREATE VIEW", "CREATE MATERIALIZED VIEW"))
-                    else statement
-                )
+                client.command(_CREATE.sub(r"\g<0> IF NOT EXISTS", statement, count=1))
             client.command(f"INSERT INTO schema_version VALUES ({version})")
     return found
 
@@ -286,7 +293,7 @@ class Retention:
 _EXPIRY: Final = {
     "readings": (("readings_packed", "pane"),),
     "aggregates_1s": (("aggregates_1s_stored", "start"),),
-    "aggregates_1m": (("aggregates_1m_stored", "start"), ("readings_per_minute", "minute")),
+    "aggregates_1m": (("aggregates_1m_stored", "start"), ("readings_per_minute_stored", "minute")),
     "aggregates_1h": (("aggregates_1h_stored", "start"), ("late_rows", "ts")),
     "findings": (("findings", "ts"),),
     "video_events": (("video_events", "ts"),),

@@ -10,17 +10,16 @@ from typing import Any, Final
 
 import numpy as np
 from numba import njit, types
-from numba.extending import intrinsic
 
-from operators.decode.words import Text, leading_zeros, mul_high, trailing_zeros, word
+from operators.decode.words import Text, intrinsic, leading_zeros, mul_high, trailing_zeros, word
 
 __all__ = ["parse_digits", "parse_float", "parse_integer"]
 
-_ZEROS: Final = np.int64(0x3030303030303030)
-_TO_HIGH: Final = np.int64(0x7676767676767676)  # carries 10 and above into a byte's high bit
-_HIGH: Final = np.int64(-0x7F7F7F7F7F7F7F80)  # 0x80 in every byte
-_PAIRS: Final = np.int64(0x00FF00FF00FF00FF)
-_QUADS: Final = np.int64(0x0000FFFF0000FFFF)
+_ZEROS: Final = 0x3030303030303030
+_TO_HIGH: Final = 0x7676767676767676  # carries 10 and above into a byte's high bit
+_HIGH: Final = -0x7F7F7F7F7F7F7F80  # 0x80 in every byte
+_PAIRS: Final = 0x00FF00FF00FF00FF
+_QUADS: Final = 0x0000FFFF0000FFFF
 
 _POW10: Final = np.array([10**k for k in range(9)], np.int64)
 _ROOM: Final = np.array([(2**63 - 1) // 10**k - 1 for k in range(9)], np.int64)  # may be followed by k more digits

@@ -1,0 +1,50 @@
+"""The `lifeline` command."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+# numba reads this when it is first imported: before anything of ours is.
+os.environ.setdefault(
+    "NUMBA_CACHE_DIR", str(Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lifeline" / "numba")
+)
+
+import typer
+
+from domain.errors import LifelineError
+from flows.commands.check import check
+from flows.commands.city import city
+from flows.commands.clickhouse import clickhouse
+from flows.commands.demo import demo
+from flows.commands.record import record
+from flows.commands.replay import replay
+from flows.commands.simulate import simulate
+from flows.commands.sql import sql
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="lifeline",
+    help="Watch a city's gas, water, drains and bridges: streams in, few graded alerts out, everything in ClickHouse.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for command in (city, replay, demo, check, sql, record, simulate):
+    app.command()(command)
+app.add_typer(clickhouse, name="clickhouse")
+
+
+def main() -> None:
+    """Run the command line; what we raise on purpose is one clear message and exit code 1."""
+    try:
+        app()
+    except LifelineError as error:
+        print(f"lifeline: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,99 @@
+"""A cluster of processes on one machine: the same command once more for each, and one owner for the embedded database."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Final
+
+from flows.run import stopping
+from sinks.clickhouse.client import PASSWORD_VARIABLE, Dsn
+from sinks.clickhouse.serve import Serving
+
+__all__ = ["run_processes", "without_option"]
+
+#: Seconds between looks at the processes and at whether to stop.
+_LOOK: Final = 0.2
+
+
+def run_processes(processes: int, dsn: str, serve: int | None) -> int:
+    """Run the present command line in so many processes; return the exit code: 0 when all of them ended well.
+
+    The embedded database can have one owner only: this process, which serves it to the others. SIGTERM and Ctrl-C are
+    passed on; when one process fails the others are stopped, since a cluster cannot go on without one of its parts.
+    """
+    with _shared(dsn, serve) as (shared, environment), stopping() as stop:
+        addresses = ";".join(f"127.0.0.1:{port}" for port in free_ports(processes))
+        arguments = without_option(sys.argv[1:], "--processes", "-p")
+        children = [
+            subprocess.Popen(
+                [sys.executable, "-m", "flows.cli", *arguments, "-i", str(i), "-a", addresses, "--dsn", shared],
+                env=environment,
+                start_new_session=True,  # Ctrl-C reaches them once, through us
+            )
+            for i in range(processes)
+        ]
+        told = False
+        while any(child.poll() is None for child in children):
+            if not told and (stop.is_set() or any(child.returncode for child in children)):
+                told = True
+                for child in children:
+                    if child.poll() is None:
+                        child.terminate()
+            _wait(children)
+        return next((code for child in children if (code := child.returncode)), 0)
+
+
+def _wait(children: Sequence[subprocess.Popen[bytes]]) -> None:
+    running = next((child for child in children if child.poll() is None), None)
+    if running is not None:
+        try:
+            running.wait(_LOOK)
+        except subprocess.TimeoutExpired:
+            return
+
+
+@contextmanager
+def _shared(dsn: str, serve: int | None) -> Iterator[tuple[str, dict[str, str]]]:
+    """A DSN that every process can use, and the environment to use it in."""
+    environment = dict(os.environ)
+    target = Dsn.parse(dsn)
+    if target.scheme != "chdb":
+        yield dsn, environment
+        return
+    password = environment.setdefault(PASSWORD_VARIABLE, secrets.token_urlsafe(24))
+    with ExitStack() as stack:
+        server = stack.enter_context(Serving(dsn, port=serve or 0, password=password, readonly=False))
+        yield f"clickhouse://{server.user}@{server.host}:{server.port}/{target.database}", environment
+
+
+def free_ports(count: int) -> list[int]:
+    """Loopback ports that nobody listens on now."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for sock in sockets:
+            sock.bind(("127.0.0.1", 0))
+        return [sock.getsockname()[1] for sock in sockets]
+
+
+def without_option(arguments: Sequence[str], *names: str) -> list[str]:
+    """A command line without an option and its value.
+
+    >>> without_option(["city", "bozhou", "-p", "2", "--dsn=x", "-p3"], "--processes", "-p")
+    ['city', 'bozhou', '--dsn=x']
+    """
+    kept: list[str] = []
+    skip = False
+    for argument in arguments:
+        if skip:
+            skip = False
+        elif argument in names:
+            skip = True
+        elif not any(argument.startswith(f"{n}=" if n.startswith("--") else n) for n in names):
+            kept.append(argument)
+    return kept

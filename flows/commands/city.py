@@ -1,0 +1,107 @@
+"""`lifeline city`: watch a city, day and night."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from bytewax.outputs import Sink
+from prometheus_client import start_http_server
+
+from domain.city import City
+from domain.city_files import load_settings
+from domain.errors import ConfigError, Problem
+from flows.cluster import run_processes
+from flows.commands.check import check_city
+from flows.engine import Engine
+from flows.options import (
+    Addresses,
+    Backup,
+    CityName,
+    DsnOption,
+    ProcessId,
+    Processes,
+    RecoveryDirectory,
+    ServePort,
+    SnapshotInterval,
+    Workers,
+)
+from flows.run import Cluster, Recovery, stopping
+from flows.streams import is_live, open_stream
+from sinks.alertmanager import AlertmanagerSink
+from sinks.clickhouse.client import DEFAULT_DSN
+from sinks.kafka import KafkaSink
+
+__all__ = ["city"]
+
+log = logging.getLogger(__name__)
+
+
+def city(
+    city: CityName,
+    stream: Annotated[str, typer.Argument(help="kafka://BROKERS/TOPICS, simulator:, - (standard input) or a recording.")],
+    dsn: DsnOption = DEFAULT_DSN,
+    serve_port: ServePort = 8123,
+    kafka_alerts: Annotated[
+        str, typer.Option(help="Also send alerts to this topic: kafka://BROKERS/TOPIC.", metavar="URL")
+    ] = "",
+    alertmanager: Annotated[str, typer.Option(help="Also send alerts to this Alertmanager.", metavar="URL")] = "",
+    metrics: Annotated[str, typer.Option(help="Where Prometheus finds the metrics; empty: nowhere.")] = "127.0.0.1:9464",
+    speed: Annotated[float | None, typer.Option(help="Times real time, of a simulator (1) or a recording.")] = None,
+    until_end: Annotated[bool, typer.Option(help="Stop at the present end of the Kafka topics.")] = False,
+    workers: Workers = 1,
+    process_id: ProcessId = None,
+    addresses: Addresses = "",
+    processes: Processes = 1,
+    recovery: RecoveryDirectory = Path("lifeline-data/recovery"),
+    no_recovery: Annotated[bool, typer.Option(help="Keep no state between runs.")] = False,
+    snapshot_interval: SnapshotInterval = 5.0,
+    backup_interval: Backup = 0.0,
+) -> None:
+    """Watch a city: read its stream, detect, correlate, and send alerts and aggregates on.
+
+    SIGTERM and Ctrl-C stop it cleanly: what is in flight is finished and the state written, so the next start goes on there.
+    """
+    registry = check_city(city)
+    if processes > 1:
+        raise typer.Exit(run_processes(processes, dsn, serve_port))
+    cluster = Cluster(workers, process_id or 0, tuple(filter(None, addresses.split(";"))))
+    if metrics:
+        host, _, port = metrics.rpartition(":")
+        if not port.isdecimal():
+            raise ConfigError([Problem("", "", "--metrics", f"expected HOST:PORT, got {metrics!r}")])
+        start_http_server(int(port) + cluster.process, host or "127.0.0.1")
+    if stream.startswith("simulator:") and speed is None:
+        speed = 1.0
+    with stopping() as stop:
+        engine = Engine(
+            registry,
+            load_settings(city),
+            open_stream(stream, registry, speed=speed, until_end=until_end),
+            dsn,
+            serve=serve_port,
+            live=is_live(stream) and not until_end,
+            cluster=cluster,
+            recovery=None if no_recovery else _recovery(recovery, snapshot_interval, backup_interval),
+            alerts=_alert_sinks(registry, kafka_alerts, alertmanager),
+        )
+        engine.run(stop)
+
+
+def _recovery(directory: Path, interval: float, backup: float) -> Recovery:
+    return Recovery(directory, timedelta(seconds=interval), timedelta(seconds=backup))
+
+
+def _alert_sinks(city: City, kafka: str, alertmanager: str) -> dict[str, Sink]:
+    sinks: dict[str, Sink] = {}
+    if kafka:
+        brokers, _, topic = kafka.removeprefix("kafka://").partition("/")
+        if not brokers or not topic:
+            raise ConfigError([Problem("", "", "--kafka-alerts", f"expected kafka://BROKERS/TOPIC, got {kafka!r}")])
+        sinks["kafka"] = KafkaSink(brokers, topic)
+    if alertmanager:
+        sinks["alertmanager"] = AlertmanagerSink(alertmanager, city)
+    return sinks

@@ -1,0 +1,107 @@
+"""The dataflow that every command runs, readable as the sentence it implements."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+import bytewax.operators as op
+from bytewax.dataflow import Dataflow, Stream
+from bytewax.operators import KeyedStream
+from bytewax.outputs import Sink
+
+from domain.clock import END
+from domain.findings import AlertEvent
+from domain.records import Aggregates, DeadLetter, Frame, Panes, Verdicts
+from domain.settings import EngineSettings
+from operators.intake import Intake
+from operators.layout import Layout
+from operators.steps import aggregate, correlate, detect, detect_fast, order, stateful
+from sinks.clickhouse.blocks import Block, Blocks
+
+__all__ = ["Outlets", "city_flow"]
+
+X = TypeVar("X")
+
+
+@dataclass(frozen=True)
+class Outlets:
+    """Where results go; every sink by a name of its own."""
+
+    #: Everything that is stored: blocks, findings, alert events, video events, late rows, dead letters.
+    store: Mapping[str, Sink] = field(default_factory=dict)
+    #: The steps in the lives of alerts, for people.
+    alerts: Mapping[str, Sink] = field(default_factory=dict)
+
+
+def city_flow(intake: Intake, layout: Layout, settings: EngineSettings, outlets: Outlets) -> Dataflow:
+    """Window sensor streams, detect, correlate with video events, and sink alerts and aggregates.
+
+    Parameters
+    ----------
+    intake
+        The source: keyed frames and dead letters.
+    layout
+        The city's sensors over the shards.
+    """
+    flow = Dataflow("lifeline")
+    records = op.input("read", flow, intake)
+
+    frames = _only("frames", records, Frame)
+    panes = order("order", frames, layout, settings, len(intake.names))
+    aggregates = aggregate("aggregate", panes, layout, settings)
+    seen_at_once = detect_fast("detect_fast", frames, layout)
+    seen_in_order = detect("detect", panes, layout)
+    found = op.merge("found", seen_at_once, seen_in_order)
+    alerts = correlate("correlate", found, layout)
+
+    stored = op.merge(
+        "stored",
+        _blocks("blocks", op.merge("rows", panes, aggregates), settings),
+        op.flat_map_batch("findings", found, _findings),
+        op.flat_map_batch("alerts", alerts, lambda items: [event for _, event in items]),
+        op.flat_map_batch("kept", panes, _kept),
+        op.flat_map_batch("dead", records, lambda items: [item for _, item in items if isinstance(item, DeadLetter)]),
+    )
+    for name, sink in outlets.store.items():
+        op.output(name, stored, sink)
+    told: Stream[AlertEvent] = op.flat_map_batch("told", alerts, lambda items: [event for _, event in items])
+    for name, sink in outlets.alerts.items():
+        op.output(name, told, sink)
+    return flow
+
+
+def _blocks(
+    step_id: str, up: KeyedStream[Panes | Aggregates], settings: EngineSettings
+) -> Stream[Block]:
+    """Rows for the store, gathered by shard and bucket of event time."""
+
+    def build(first: Panes | Aggregates, state: Any) -> Blocks:
+        return Blocks(first.shard, settings.block, state=state)
+
+    def take(blocks: Blocks, values: list[Panes | Aggregates]) -> Iterable[Block]:
+        for item in values:
+            if isinstance(item, Panes):
+                yield from blocks.panes(replace(item, upto=END) if item.ended else item)
+            else:
+                yield from blocks.aggregates(item)
+
+    keyed = stateful(step_id, up, build, take)
+    return op.flat_map_batch(f"{step_id}_out", keyed, lambda items: [block for _, block in items])
+
+
+def _only(step_id: str, up: Stream[tuple[str, Any]], kind: type[X]) -> Stream[tuple[str, X]]:
+    return op.flat_map_batch(step_id, up, lambda items: [item for item in items if isinstance(item[1], kind)])
+
+
+def _findings(items: list[tuple[str, Verdicts]]) -> Iterable[Any]:
+    return [verdicts.findings for _, verdicts in items if verdicts.findings]
+
+
+def _kept(items: list[tuple[str, Panes]]) -> Iterable[Any]:
+    """What panes carry along for the store: video events and late rows."""
+    for _, panes in items:
+        yield from panes.video
+        yield from panes.late
+

@@ -1,0 +1,80 @@
+"""Where a command reads from: one text names any source.
+
+    kafka://broker:9092,broker2:9092/topic,topic2     Apache Kafka, or what speaks its protocol
+    simulator:                                        the simulated city (see `lifeline simulate --help`)
+    -                                                 lines of standard input
+    PATH                                              a recording: a file or a folder
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
+
+from domain.city import City
+from domain.clock import MINUTE
+from domain.errors import ConfigError, Problem
+from domain.streams import Source
+from simulators.scenario import demo, random
+from simulators.source import SimulatedCity
+from sources.kafka import KafkaSource, parse_start
+from sources.pipe import PipeSource
+from sources.recorded import open_recording
+
+__all__ = ["is_live", "open_stream"]
+
+
+def is_live(stream: str) -> bool:
+    """Whether a stream goes on by itself, so that recorded time ticks with the wall clock."""
+    return stream == "-" or stream.startswith(("kafka://", "simulator:"))
+
+
+def open_stream(
+    stream: str, city: City, *, batch: int = 4096, speed: float | None = None, until_end: bool = False
+) -> Source:
+    """Open the source that `stream` names.
+
+    Parameters
+    ----------
+    batch
+        Most messages in one poll of a recording; no result depends on it.
+    speed
+        Times real time, for a recording or the simulator; None: as fast as it goes.
+    until_end
+        Stop at the end that a Kafka topic has now.
+
+    Raises ConfigError where the text fits none of the forms, SourceError where the source cannot be opened.
+    """
+    if stream == "-":
+        return PipeSource()
+    if stream.startswith("kafka://"):
+        parts = urlsplit(stream)
+        topics = [topic for topic in parts.path.strip("/").split(",") if topic]
+        if not parts.netloc or not topics:
+            raise _wrong(stream, "expected kafka://BROKER:PORT/TOPIC")
+        options = _options(stream, parts.query, {"start"})
+        return KafkaSource(parts.netloc, topics, start=parse_start(options.get("start", "earliest")), until_end=until_end)
+    if stream.startswith("simulator:"):
+        options = _options(stream, stream.partition("?")[2], {"seed", "minutes"})
+        seed = _whole(stream, options.get("seed", "1"))
+        minutes = options.get("minutes")
+        scenario = demo(city, seed) if minutes is None else random(city, _whole(stream, minutes) * MINUTE, seed=seed)
+        return SimulatedCity(scenario, speed=speed)
+    return open_recording(Path(stream), city, batch=batch, speed=speed)
+
+
+def _options(stream: str, query: str, known: set[str]) -> dict[str, str]:
+    options = dict(parse_qsl(query))
+    if unknown := sorted(options.keys() - known):
+        raise _wrong(stream, f"expected only {', '.join(sorted(known))} behind the '?', got {', '.join(unknown)}")
+    return options
+
+
+def _whole(stream: str, text: str) -> int:
+    if not text.isdecimal():
+        raise _wrong(stream, f"expected a whole number, got {text!r}")
+    return int(text)
+
+
+def _wrong(stream: str, message: str) -> ConfigError:
+    return ConfigError([Problem("", "", f"stream {stream}", message)])

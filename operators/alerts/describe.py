@@ -1,0 +1,100 @@
+"""A case in words and as an `Alert`: what, where, since when, how sure, by what, and whose it is."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from itertools import islice
+from zoneinfo import ZoneInfo
+
+from domain.city import Asset, Camera, City, Sensor, Zone
+from domain.clock import SECOND
+from domain.findings import Alert, VideoEvent
+from operators.alerts.rules import DEFAULT, Rules
+from operators.alerts.signs import Case, Sign, corroboration
+
+__all__ = ["Describer"]
+
+NOWHERE = Asset("", "", "")
+
+
+class Describer:
+    """Knows the names of a city."""
+
+    def __init__(self, city: City, rules: Rules = DEFAULT) -> None:
+        self._city, self._rules = city, rules
+        self._sensors = {sensor.id: sensor for sensor in city.sensors}
+        self._levels = {level.rank: level for level in city.levels}
+        self._clock = ZoneInfo(city.timezone or "UTC")
+
+    def alert(self, case: Case, level: int, raised: int, now: int, cleared: int) -> Alert:
+        """The alert that a case is at `now`, ns; `cleared` is 0 while it is active."""
+        thing = self._thing(case.first)
+        zone = self._city.zones.get(thing.zone, Zone(thing.zone))
+        asset = self._city.assets.get(thing.asset, NOWHERE)
+        name = (asset.name or asset.id) if asset.id else self._name(case.first, thing)
+        place = ", ".join(dict.fromkeys(part for part in (name, zone.name or zone.id) if part))
+        spot = next((spot for spot in (thing, asset) if (spot.lon, spot.lat) != (0.0, 0.0)), thing)
+        signs = case.signs.values()
+        sensors = dict.fromkeys(sign.source for sign in signs if not sign.video)
+        cameras = dict.fromkeys(sign.source for sign in signs if sign.video)
+        score = corroboration(case, self._rules)
+        grade = self._levels.get(level)
+        by = " and ".join(
+            f"{count} {what}{'s' if count > 1 else ''}"
+            for count, what in ((len(sensors), "sensor"), (len(cameras), "camera"))
+            if count
+        )
+        since = datetime.fromtimestamp(case.onset // SECOND, self._clock)
+        return Alert(
+            id=case.id,
+            kind=case.kind,
+            level=level,
+            active=not cleared,
+            onset=case.onset,
+            raised=raised,
+            updated=now,
+            cleared=cleared,
+            zone=thing.zone,
+            asset=thing.asset,
+            place=place,
+            lon=spot.lon,
+            lat=spot.lat,
+            owner=case.first.owner or asset.unit or zone.unit,
+            urgent=grade is not None and grade.urgent,
+            corroboration=score,
+            summary=f"{case.kind.replace('-', ' ').capitalize()} at {place} since {since:%Y-%m-%d %H:%M:%S}: "
+            f"level {grade.name if grade else level}, corroboration {score:.2f} by {by}"
+            f"{', sensor and camera agree' if case.agreed else ''}{', cleared' if cleared else ''}",
+            sensors=self._first(sensors),
+            cameras=self._first(cameras),
+            clips=tuple(case.clips),
+            evidence=tuple(case.evidence),
+            support=tuple(self._support(sign) for sign in islice(signs, self._rules.listed)),
+        )
+
+    def _first(self, names: dict[str, None]) -> tuple[str, ...]:
+        return tuple(islice(names, self._rules.listed))
+
+    def _thing(self, sign: Sign) -> Sensor | Camera:
+        if sign.video:
+            return self._city.cameras.get(sign.source) or Camera(sign.source, "")
+        return self._sensors.get(sign.source) or Sensor(sign.source, "", "", "")
+
+    @staticmethod
+    def _name(sign: Sign, thing: Sensor | Camera) -> str:
+        if isinstance(sign.latest, VideoEvent) and isinstance(thing, Camera):
+            return sign.latest.place or thing.name or thing.id
+        return thing.id
+
+    def _support(self, sign: Sign) -> str:
+        latest = sign.latest
+        if isinstance(latest, VideoEvent):
+            return f"camera {sign.source}: {latest.type}, confidence {latest.confidence:.2f}"
+        sensor = self._sensors.get(sign.source)
+        value = f"{latest.value:.4g} {sensor.unit if sensor else ''}".rstrip()
+        reason = f" {latest.reason}," if latest.reason else ""
+        doubt = f" (the sensor is in doubt: {sign.doubt})" if sign.doubt else ""
+        return (
+            f"{latest.detector} on {sign.source}:{reason} {value}, "
+            f"score {latest.score:.4g}, threshold {latest.threshold:.4g}{doubt}"
+        )

@@ -1,0 +1,102 @@
+"""The life of an alert: raised, updated, escalated, cleared.
+
+A case becomes an alert as it opens. The level of an alert is latched: it gets graver, and never milder until the alert
+has cleared. An alert clears once every sign that asked for a level has been over for its off-delay, and for longer when
+the alert keeps coming back (`Rules.flap_hold`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from domain.city import City
+from domain.findings import AlertEvent, AlertEventType
+from domain.identity import identify
+from operators.alerts.describe import Describer
+from operators.alerts.rules import DEFAULT, Rules
+from operators.alerts.signs import Case
+from operators.alerts.timing import FOREVER, Timers
+
+__all__ = ["Lifecycle"]
+
+
+@dataclass(slots=True)
+class Life:
+    """What the desk has been told of a case."""
+
+    level: int
+    raised: int
+    seq: int = 0
+    update_from: int = 0  # no update before
+    wake: int = FOREVER  # a timer is set for then
+
+
+class Lifecycle:
+    """Tells the desk of open cases, not more often than it wants to hear.
+
+    Drive it in event time: `step` with every case that has changed and every case that is `due`.
+    """
+
+    def __init__(self, city: City, rules: Rules = DEFAULT) -> None:
+        self._rules = rules
+        self._describe = Describer(city, rules)
+        self.state = State()
+
+    @property
+    def next(self) -> int:
+        """The next time at which a case is due, ns; FOREVER when none is."""
+        return self.state.timers.next
+
+    def due(self, now: int) -> list[Case]:
+        """Open cases to look at now, because a delay has passed."""
+        cases = []
+        while self.state.timers.next <= now:
+            case = self.state.timers.pop()
+            life = self.state.lives.get(case.number)
+            if life is not None:
+                life.wake = FOREVER
+                cases.append(case)
+        return cases
+
+    def step(self, case: Case, level: int, now: int) -> list[AlertEvent]:
+        """What the desk hears at `now` of a case that asks for `level`; after a CLEARED the case is over."""
+        life = self.state.lives.get(case.number)
+        over = case.lasting == 0 and case.until <= now
+        events = []
+        if life is None:
+            life = self.state.lives[case.number] = Life(level, now)
+            events.append(self._event(AlertEventType.RAISED, case, life, now))
+        elif level < life.level:
+            life.level = level
+            events.append(self._event(AlertEventType.ESCALATED, case, life, now))
+        elif case.news and not over and now >= life.update_from:
+            life.update_from = now + self._rules.update_every
+            events.append(self._event(AlertEventType.UPDATED, case, life, now))
+        if over:
+            events.append(self._event(AlertEventType.CLEARED, case, life, now))
+            del self.state.lives[case.number]
+        else:
+            self._set_timer(case, life)
+        return events
+
+    def _set_timer(self, case: Case, life: Life) -> None:
+        wake = min(life.update_from if case.news else FOREVER, FOREVER if case.lasting else case.until)
+        if wake < life.wake:
+            life.wake = wake
+            self.state.timers.at(wake, case)
+
+    def _event(self, type: AlertEventType, case: Case, life: Life, now: int) -> AlertEvent:
+        case.news = False
+        cleared = now if type is AlertEventType.CLEARED else 0
+        alert = self._describe.alert(case, life.level, life.raised, now, cleared)
+        event = AlertEvent(identify("alert-event", alert.id, life.seq), life.seq, type, now, alert)
+        life.seq += 1
+        return event
+
+
+class State:
+    """All that a lifecycle remembers."""
+
+    def __init__(self) -> None:
+        self.lives: dict[int, Life] = {}  # by the number of the case
+        self.timers: Timers[Case] = Timers()

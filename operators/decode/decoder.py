@@ -1,0 +1,149 @@
+"""From what a source delivers to columns of readings, whatever the wire format."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from domain.city import City
+from domain.clock import TS_MAX, TS_MIN
+from domain.findings import VideoEvent
+from domain.records import Columns, DeadLetter, Decoded, Int32s, RawBatch
+from operators.decode.arrow import MARK, read_arrow, refuse_rows
+from operators.decode.careful import Gathered, read_json
+from operators.decode.names import name_table
+from operators.decode.reject import Refusals, Refused, Reject
+from operators.decode.scan import Rows, scan
+
+__all__ = ["Decoder"]
+
+#: Rows of scratch space that are kept from batch to batch.
+_KEPT_ROWS: Final = 1 << 20
+
+
+class Decoder:
+    """Bytes to columns: JSON readings and packets, Arrow streams and video events, told apart message by message.
+
+    What cannot be used becomes a dead letter; everything else of the same message and batch is kept. The result does
+    not depend on how messages are batched. One decoder serves one thread at a time.
+
+    Parameters
+    ----------
+    city
+        The registry that sensors and cameras are looked up in.
+    max_message
+        Longest message that is read, in bytes.
+    keep
+        Bytes of a refused message or row that its dead letter keeps.
+
+    Examples
+    --------
+    >>> from domain.city import Sensor
+    >>> decoder = Decoder(City("X", "UTC", (Sensor("G1", "gas-lel", "%LEL", "north"),)))
+    >>> messages = [b'{"sensor":"G1","ts":1764000000123,"value":0.42}', b'{"sensor":"G1"}']
+    >>> decoded = decoder.decode(RawBatch.of("p0", messages, [7, 8], [0, 0]))
+    >>> decoded.value, [(letter.offset, letter.reason) for letter in decoded.dead]
+    (array([0.42]), [(8, 'missing-field')])
+    """
+
+    def __init__(self, city: City, max_message: int = 16 << 20, keep: int = 64 << 10) -> None:
+        self.city = city
+        self.max_message = max_message
+        self.keep = keep
+        self._table = name_table([sensor.id for sensor in city.sensors])
+        self._scratch = Rows.empty(1 << 12)
+
+    def decode(self, batch: RawBatch | Columns) -> Decoded:
+        """Decode one batch; dead letters and video events come in the order of their messages."""
+        return self._columns(batch) if isinstance(batch, Columns) else self._raw(batch)
+
+    def _raw(self, batch: RawBatch) -> Decoded:
+        fast, careful = self._scan(batch)
+        pieces: list[tuple[int, Gathered]] = []
+        video: list[tuple[int, VideoEvent]] = []
+        dead: list[DeadLetter] = []
+        for i in np.flatnonzero(careful).tolist():
+            refusals = Refusals(batch.partition, int(batch.offset[i]), int(batch.recorded[i]), self.keep)
+            gathered = self._message(memoryview(batch.data)[batch.start[i] : batch.end[i]], refusals)
+            if gathered.sensor:
+                pieces.append((i, gathered))
+            video.extend((i, event) for event in gathered.video)
+            dead.extend(refusals.close())
+        return Decoded(*_splice(fast, pieces), tuple(video), tuple(dead))
+
+    def _scan(self, batch: RawBatch) -> tuple[Rows, npt.NDArray[np.bool_]]:
+        """Rows of the messages that the scanner understands, and which messages it does not."""
+        data = np.frombuffer(batch.data, np.uint8)
+        data.flags.writeable = False
+        if len(batch) and (batch.start.min() < 0 or batch.end.max() > len(data) or (batch.start > batch.end).any()):
+            raise ValueError(f"messages of {batch.partition!r} lie outside their buffer of {len(data)} bytes")
+        careful = np.empty(len(batch), np.bool_)
+        message = row = 0
+        while True:
+            rows = self._scratch
+            message, row = scan(
+                data, batch.start, batch.end, self.max_message, self._table, rows, careful, message, row
+            )
+            if message == len(batch):
+                break
+            self._scratch = rows.resized(row, 2 * len(rows.sensor))
+        if len(rows.sensor) > _KEPT_ROWS:
+            self._scratch = Rows.empty(1 << 12)
+        return rows.resized(row, row), careful
+
+    def _message(self, payload: memoryview, refusals: Refusals) -> Gathered:
+        """Read one message the careful way."""
+        if len(payload) > self.max_message:
+            detail = f"expected at most {self.max_message} bytes, got {len(payload)}"
+            refusals.message(Refused(Reject.TOO_LARGE, detail), payload)
+        elif not len(payload):
+            refusals.message(Refused(Reject.EMPTY, "expected a reading, packet or video event, got no bytes"), payload)
+        elif bytes(payload[: len(MARK)]) == MARK:
+            return read_arrow(payload, self._table, refusals)
+        else:
+            return read_json(payload, self.city, refusals)
+        return Gathered()
+
+    def _columns(self, batch: Columns) -> Decoded:
+        index = self.city.sensor_index
+        known = np.fromiter((index.get(name, -1) for name in batch.names), np.int32, len(batch.names))
+        sensor = known[batch.code] if len(known) else np.empty(0, np.int32)
+        timely = (batch.ts >= TS_MIN) & (batch.ts < TS_MAX)
+        good = (sensor >= 0) & timely & np.isfinite(batch.value)
+        if good.all():
+            return Decoded(sensor, _own(batch.ts), _own(batch.value), _own(batch.message))
+        dead: list[DeadLetter] = []
+        bad = np.flatnonzero(~good)
+        for message in np.unique(batch.message[bad]).tolist():
+            first, last = np.searchsorted(batch.message, [message, message + 1]).tolist()
+            refusals = Refusals(batch.partition, int(batch.offset[message]), int(batch.recorded[message]), self.keep)
+
+            def record(i: int, first: int = first) -> tuple[str, int, Any]:
+                i += first
+                return batch.names[batch.code[i]], int(batch.ts[i]), float(batch.value[i])
+
+            refuse_rows(good[first:last], timely[first:last], sensor[first:last], record, 0, refusals)
+            dead.extend(refusals.close())
+        return Decoded(sensor[good], batch.ts[good], batch.value[good], batch.message[good], (), tuple(dead))
+
+
+def _own(column: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """A column that is contiguous and may be written to: kernels are compiled for one kind of array."""
+    return np.require(column, requirements="CW")
+
+
+def _splice(fast: Rows, pieces: list[tuple[int, Gathered]]) -> tuple[Any, Any, Any, Int32s]:
+    """All rows in the order of their messages."""
+    if not pieces:
+        return fast.sensor, fast.ts, fast.value, fast.message
+    columns: list[tuple[npt.NDArray[Any], ...]] = [tuple(fast)] if len(fast.sensor) else []
+    for message, gathered in pieces:
+        for sensor, ts, value in zip(gathered.sensor, gathered.ts, gathered.value, strict=True):
+            columns.append((sensor, ts, value, np.full(len(sensor), message, np.int32)))
+    sensor, ts, value, of = (np.concatenate(column) for column in zip(*columns, strict=True))
+    if len(fast.sensor):
+        order = np.argsort(of, kind="stable")
+        return sensor[order], ts[order], value[order], of[order]
+    return sensor, ts, value, of

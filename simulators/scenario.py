@@ -1,0 +1,131 @@
+"""A scenario: a city, a seed, a span of time, and what happens in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import orjson
+
+from domain.city import City
+from domain.clock import MINUTE, SECOND, iso
+from simulators.effects import Effect, Stuck
+from simulators.incidents import SCRIPTS, Incident, Scripted, Sighting, Stage
+from simulators.signals import Signals, World
+
+__all__ = ["DEMO", "START", "Scenario", "demo", "quiet", "random", "scenario", "write_truth"]
+
+#: 14 July 2025, 08:00 in Bozhou: a rush hour in the rainy season.
+START: Final = 1_752_451_200 * SECOND
+
+#: The demo's timetable: script, and the minutes at which it begins and ends.
+DEMO: Final[tuple[tuple[str, float, float], ...]] = (
+    ("fault-zero", 1.0, 15.0),
+    ("sewer-biogas", 1.0, 14.0),
+    ("gas-leak", 1.5, 10.0),
+    ("street-vending", 2.0, 8.0),
+    ("water-burst", 2.5, 9.0),
+    ("fault-drift", 2.5, 14.0),
+    ("waterlogging", 3.0, 12.0),
+    ("fault-stuck", 3.5, 15.0),
+    ("septic-gas", 4.0, 13.0),
+    ("cabinet-leak", 4.5, 9.0),
+    ("overload", 5.0, 5.5),
+    ("fault-drop-out", 5.5, 9.5),
+    ("fault-spike", 6.0, 10.0),
+    ("settlement", 6.5, 15.0),
+    ("slow-leak", 7.0, 15.0),
+    ("gas-leak", 7.5, 14.0),
+    ("road-occupied", 8.0, 13.0),
+    ("fault-out-of-range", 8.5, 11.0),
+    ("fault-noise", 9.0, 11.0),
+    ("fault-clock", 9.5, 15.0),
+    ("overload", 10.5, 11.0),
+    ("water-burst", 11.0, 14.0),
+    ("street-vending", 12.0, 14.5),
+)
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """Everything that decides what a simulated city sends.
+
+    `start` and `span` are nanoseconds, both whole seconds. Equal scenarios give equal bytes.
+    """
+
+    city: City
+    seed: int
+    start: int
+    span: int
+    scripts: tuple[Scripted, ...] = ()
+
+    @cached_property
+    def world(self) -> World:
+        """What sensors would read without incidents and faults."""
+        return Signals(self.city, self.seed, self.start, [storm for s in self.scripts for storm in s.storms])
+
+    @cached_property
+    def effects(self) -> Mapping[int, Sequence[Effect]]:
+        """Effects on every sensor that has some, by its index; a sensor that sticks holds what it read last."""
+        found: dict[int, list[Effect]] = {}
+        for scripted in self.scripts:
+            for effect in scripted.effects:
+                sensor = self.city.sensor_index[effect.sensor]
+                if isinstance(effect, Stuck) and np.isnan(effect.held):
+                    effect = replace(effect, held=self.world.calm(sensor, effect.start))
+                found.setdefault(sensor, []).append(effect)
+        return found
+
+    @property
+    def sightings(self) -> tuple[Sighting, ...]:
+        """What the cameras report, in order of time."""
+        return tuple(sorted((v for s in self.scripts for v in s.sightings), key=lambda v: (v.at, v.camera, v.type)))
+
+    @property
+    def truth(self) -> tuple[Incident, ...]:
+        """What happened, in order of time."""
+        return tuple(sorted((s.incident for s in self.scripts), key=lambda i: (i.start, i.id)))
+
+
+def scenario(city: City, timetable: Sequence[tuple[str, float, float]], span: int, seed: int, start: int) -> Scenario:
+    """Act a timetable of (script, begin in min, end in min) out; the seed chooses where."""
+    stage = Stage(city, seed, start)
+    scripts = tuple(SCRIPTS[name](stage, begin * 60, end * 60) for name, begin, end in timetable)
+    return Scenario(city, seed, start, span, scripts)
+
+
+def demo(city: City, seed: int = 1, start: int = START) -> Scenario:
+    """Fifteen minutes with an incident of every kind."""
+    return scenario(city, DEMO, 15 * MINUTE, seed, start)
+
+
+def quiet(city: City, span: int = 15 * MINUTE, seed: int = 1, start: int = START) -> Scenario:
+    """Nothing happens: every alert is a false one."""
+    return Scenario(city, seed, start, span)
+
+
+def random(city: City, span: int, per_hour: float = 30.0, seed: int = 1, start: int = START) -> Scenario:
+    """Incidents at random times, `per_hour` on average, each for 4 to 12 minutes; nothing in the first two minutes.
+
+    A place is used once, so a small city bears only so many.
+    """
+    rng = np.random.default_rng([seed, 4])
+    minutes = span / MINUTE
+    names = list(SCRIPTS)
+    begins = np.sort(rng.uniform(2, max(minutes, 2), int(rng.poisson(per_hour * minutes / 60))))
+    timetable = [
+        (names[int(rng.integers(len(names)))], float(begin), float(min(begin + rng.uniform(4, 12), minutes)))
+        for begin in begins
+        if begin + 1 < minutes
+    ]
+    return scenario(city, timetable, span, seed, start)
+
+
+def write_truth(truth: Sequence[Incident], path: Path) -> None:
+    """Write incidents as JSON, times as RFC 3339."""
+    rows = [asdict(incident) | {"start": iso(incident.start), "end": iso(incident.end)} for incident in truth]
+    path.write_bytes(orjson.dumps({"incidents": rows}, option=orjson.OPT_INDENT_2))

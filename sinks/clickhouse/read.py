@@ -1,0 +1,53 @@
+"""Results read back, for reports."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import numpy as np
+from clickhouse_connect.driver.client import Client
+
+from domain.findings import Alert
+from sinks.clickhouse.client import translated
+
+__all__ = ["STORED", "alerts_of", "rows_per_table"]
+
+#: The tables that hold what the engine found, in the order of a reading's way through it.
+STORED = (
+    "readings",
+    "aggregates_1s",
+    "aggregates_1m",
+    "aggregates_1h",
+    "findings",
+    "alert_events",
+    "video_events",
+    "late_rows",
+    "dead_letters",
+)
+
+_TIMES = ("onset", "raised", "updated", "cleared")
+
+
+def alerts_of(client: Client) -> list[Alert]:
+    """All alerts as they stand, by the time they were raised."""
+    names = [field.name for field in fields(Alert)]
+    columns = ", ".join(f"toUnixTimestamp64Nano({name}) AS {name}_ns" if name in _TIMES else name for name in names)
+    with translated():
+        rows = client.query(f"SELECT {columns} FROM alerts ORDER BY alerts.raised, id").result_rows
+    return [Alert(**{name: _plain(value) for name, value in zip(names, row, strict=True)}) for row in rows]
+
+
+def rows_per_table(client: Client) -> dict[str, int]:
+    """How many rows each table holds; repeats that are not merged yet count once."""
+    replacing = {"findings", "alert_events", "video_events", "late_rows", "dead_letters"}
+    with translated():
+        return {
+            table: int(str(client.command(f"SELECT count() FROM {table}{' FINAL' if table in replacing else ''}")))
+            for table in STORED
+        }
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, (list, np.ndarray)):
+        return tuple(value)
+    return value

@@ -1,0 +1,283 @@
+"""Results into ClickHouse: `Writer`, and the Bytewax sink around it.
+
+Every insert is of columns. Blocks carry their token; rows of the other tables have deterministic keys: so whatever comes twice
+is stored once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import fields
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+from bytewax.outputs import DynamicSink, StatelessSinkPartition
+from clickhouse_connect.driver.client import Client
+
+from domain.clock import MILLISECOND
+from domain.errors import SinkError, SinkRefused
+from domain.findings import Alert, AlertEvent, AlertEventType, Finding, Phase, Verdict, VideoEvent
+from domain.records import DeadLetter, LateRows
+from sinks.clickhouse.blocks import Block
+from sinks.clickhouse.client import connect, translated
+from sinks.clickhouse.native import Arrays, Column, Dictionary, encode
+
+__all__ = ["ClickHouseSink", "Item", "Writer"]
+
+Item: TypeAlias = Block | Finding | AlertEvent | VideoEvent | LateRows | DeadLetter | Sequence[Finding]
+
+_NAME: Final = "LowCardinality(String)"
+_TIME: Final = "DateTime64(9, 'UTC')"
+_SETTINGS: Final = {"async_insert": 0, "max_insert_threads": 1, "deduplicate_blocks_in_dependent_materialized_views": 1}
+
+# Numbers of the enumerations, in the order in which the schema counts them.
+_ENUMS: Final = {
+    "phase": ("Enum8('onset' = 0, 'change' = 1, 'end' = 2)", list(Phase)),
+    "verdict": ("Enum8('event' = 0, 'fault' = 1)", list(Verdict)),
+    "type": ("Enum8('raised' = 0, 'updated' = 1, 'escalated' = 2, 'cleared' = 3)", list(AlertEventType)),
+}
+
+_FINDING: Final = {
+    "id": "UUID",
+    "phase": "Enum8",
+    "monitor": _NAME,
+    "detector": _NAME,
+    "config": _NAME,
+    "kind": _NAME,
+    "verdict": "Enum8",
+    "reason": _NAME,
+    "sensor": _NAME,
+    "ts": _TIME,
+    "known": _TIME,
+    "onset": _TIME,
+    "level": "UInt8",
+    "score": "Float64",
+    "threshold": "Float64",
+    "value": "Float64",
+    "baseline": "Float64",
+}
+_VIDEO: Final = {
+    "id": "UUID",
+    "camera": _NAME,
+    "ts": _TIME,
+    "type": _NAME,
+    "confidence": "Float64",
+    "place": "String",
+    "clip": "String",
+    "known": _TIME,
+}
+_DEAD: Final = {
+    "partition": _NAME,
+    "offset": "UInt64",
+    "row": "Int32",
+    "recorded": _TIME,
+    "reason": _NAME,
+    "detail": "String",
+    "payload": "String",
+}
+_EVENT: Final = {"id": "UUID", "seq": "UInt32", "type": "Enum8", "ts": _TIME}
+_ALERT: Final = {
+    "kind": _NAME,
+    "level": "UInt8",
+    "active": "Bool",
+    "onset": _TIME,
+    "raised": _TIME,
+    "updated": _TIME,
+    "cleared": _TIME,
+    "zone": _NAME,
+    "asset": _NAME,
+    "place": "String",
+    "lon": "Float64",
+    "lat": "Float64",
+    "owner": _NAME,
+    "urgent": "Bool",
+    "corroboration": "Float64",
+    "summary": "String",
+    "sensors": f"Array({_NAME})",
+    "cameras": f"Array({_NAME})",
+    "clips": "Array(String)",
+    "evidence": "Array(UUID)",
+    "support": "Array(String)",
+}
+
+
+class Writer:
+    """Writes results through one client.
+
+    Parameters
+    ----------
+    client
+        An open connection to a database that `ensure_schema` has prepared.
+    sensor_names
+        Id of each sensor, by dense index.
+    scope
+        Sets the blocks of one deployment apart from those of another that writes into the same tables (another city, another
+        number of shards): without it the second's blocks would be taken for repeats of the first's.
+    attempts, backoff
+        A request that fails for a passing reason is tried so often, with pauses of `backoff` seconds that double.
+    sleep
+        How to pause; replaced in tests.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        sensor_names: Sequence[str],
+        scope: str = "",
+        attempts: int = 6,
+        backoff: float = 0.1,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._client = client
+        self._names = sensor_names
+        self._scope = scope
+        self._attempts = attempts
+        self._backoff = backoff
+        self._sleep = sleep
+
+    def write(self, items: Iterable[Item]) -> None:
+        """Store items; those of one table together, blocks each by itself.
+
+        Raises SinkRefused when the server refuses an item for good, SinkError when it kept failing. What was stored before is
+        recognised when the items come again.
+        """
+        rare: dict[type, list[Any]] = {}
+        for item in items:
+            if isinstance(item, Block):
+                self._insert(item.table, self._block(item), f"{self._scope}{'/' if self._scope else ''}{item.token}")
+            elif isinstance(item, (Finding, AlertEvent, VideoEvent, LateRows, DeadLetter)):
+                rare.setdefault(type(item), []).append(item)
+            elif isinstance(item, Sequence) and all(isinstance(part, Finding) for part in item):
+                rare.setdefault(Finding, []).extend(item)
+            else:
+                raise TypeError(f"the ClickHouse sink takes blocks, findings, events, late rows and dead letters, got {type(item)!r}")
+        if found := rare.get(Finding):
+            self._insert("findings", _columns(_FINDING, found))
+        if found := rare.get(AlertEvent):
+            self._insert("alert_events", _alert_events(found))
+        if found := rare.get(VideoEvent):
+            self._insert("video_events", _columns(_VIDEO, found))
+        if found := rare.get(DeadLetter):
+            self._insert("dead_letters", _columns(_DEAD, found))
+        if found := [late for late in rare.get(LateRows, ()) if len(late)]:
+            self._insert("late_rows", self._late(found))
+
+    def _block(self, block: Block) -> list[Column]:
+        columns = block.columns
+        sensor = Column("sensor", _NAME, Dictionary.select(self._names, columns["sensor"]))
+        if "end" in columns:
+            return [
+                sensor,
+                Column("pane", _TIME, columns["pane"]),
+                Column("ts", f"Array({_TIME})", Arrays(columns["end"], columns["ts"])),
+                Column("value", "Array(Float64)", Arrays(columns["end"], columns["value"])),
+            ]
+        return [
+            sensor,
+            Column("start", "DateTime64(3, 'UTC')", columns["start"] // MILLISECOND),
+            Column("count", "UInt32", columns["count"]),
+            *(Column(name, "Float64", columns[name]) for name in ("min", "max", "mean", "last", "std")),
+        ]
+
+    def _late(self, records: Sequence[LateRows]) -> list[Column]:
+        def joined(name: str) -> Any:
+            return np.concatenate([getattr(record, name) for record in records])
+
+        sensor, ts, offset = joined("sensor"), joined("ts"), joined("offset")
+        # Of rows with one sensor and time in one message the first counts, as it does in a pane.
+        order = np.lexsort((np.arange(len(ts)), offset, ts, sensor))
+        new = np.ones(len(order), bool)
+        new[1:] = (np.diff(sensor[order]) != 0) | (np.diff(ts[order]) != 0)
+        keep = order[new]
+        partition = Dictionary.of([record.partition for record in records for _ in range(len(record))])
+        return [
+            Column("sensor", _NAME, Dictionary.select(self._names, sensor[keep])),
+            Column("ts", _TIME, ts[keep]),
+            Column("value", "Float64", joined("value")[keep]),
+            Column("partition", _NAME, Dictionary(partition.names, partition.code[keep])),
+            Column("offset", "UInt64", offset[keep]),
+            Column("recorded", _TIME, joined("recorded")[keep]),
+            Column("watermark", _TIME, joined("watermark")[keep]),
+        ]
+
+    def _insert(self, table: str, columns: Sequence[Column], token: str | None = None) -> None:
+        data = encode(columns)
+        names = [column.name for column in columns]
+        settings: dict[str, Any] = _SETTINGS if token is None else _SETTINGS | {"insert_deduplication_token": token}
+        for attempt in range(1, self._attempts + 1):
+            try:
+                with translated():
+                    self._client.raw_insert(table, names, data, settings, fmt="Native")
+                return
+            except SinkRefused:
+                raise
+            except SinkError as error:
+                if attempt == self._attempts:
+                    raise SinkError(f"insert into {table} failed {attempt} times, last: {error}") from error
+                self._sleep(self._backoff * 2 ** (attempt - 1))
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._client.close()
+
+
+def _columns(types: Mapping[str, str], records: Sequence[Any]) -> list[Column]:
+    return [_column(name, type_, [getattr(record, name) for record in records]) for name, type_ in types.items()]
+
+
+def _column(name: str, type_: str, values: list[Any]) -> Column:
+    if type_ == "Enum8":
+        type_, members = _ENUMS[name]
+        return Column(name, type_, np.array([members.index(value) for value in values], np.int8))
+    if type_ in ("Float64", "UInt8", "UInt32", "UInt64", "Int32", "Bool", _TIME):
+        dtype = {"Float64": np.float64, "Bool": np.uint8}.get(type_, np.int64)
+        return Column(name, type_, np.array(values, dtype))
+    return Column(name, type_, values)
+
+
+def _alert_events(events: Sequence[AlertEvent]) -> list[Column]:
+    alerts: list[Alert] = [event.alert for event in events]
+    return [
+        *_columns(_EVENT, events),
+        Column("alert", "UUID", [alert.id for alert in alerts]),
+        *_columns(_ALERT, alerts),
+    ]
+
+
+assert set(_FINDING) == {field.name for field in fields(Finding)}
+assert set(_VIDEO) == {field.name for field in fields(VideoEvent)}
+assert set(_DEAD) == {field.name for field in fields(DeadLetter)}
+assert set(_ALERT) == {field.name for field in fields(Alert)} - {"id"}
+
+
+class ClickHouseSink(DynamicSink[Item]):
+    """A Bytewax sink; every worker writes through a connection of its own.
+
+    Parameters
+    ----------
+    dsn
+        Where to (see `sinks.clickhouse.client`). The schema is not made here: call `ensure_schema` before the flow starts.
+    sensor_names, scope
+        As `Writer` takes them.
+    """
+
+    def __init__(self, dsn: str, sensor_names: Sequence[str], scope: str = "") -> None:
+        self._dsn = dsn
+        self._names = tuple(sensor_names)
+        self._scope = scope
+
+    def build(self, step_id: str, worker_index: int, worker_count: int) -> StatelessSinkPartition[Item]:
+        """Connect one worker."""
+        return _Partition(Writer(connect(self._dsn), self._names, self._scope))
+
+
+class _Partition(StatelessSinkPartition[Item]):
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+
+    def write_batch(self, items: list[Item]) -> None:
+        self._writer.write(items)
+
+    def close(self) -> None:
+        self._writer.close()

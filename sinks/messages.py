@@ -1,0 +1,53 @@
+"""Alert events, findings and video events as JSON for other systems.
+
+Field names are those of `domain.findings`; times are RFC 3339 in UTC with nanoseconds, null where they are not set;
+numbers that are not finite are null. `record` tells what it is: "alert-event", "finding" or "video-event".
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import orjson
+
+from domain.clock import SECOND
+from domain.findings import AlertEvent, Finding, VideoEvent
+
+__all__ = ["Message", "encode", "key", "timestamp"]
+
+Message = AlertEvent | Finding | VideoEvent
+
+_NAMES: Final = {AlertEvent: "alert-event", Finding: "finding", VideoEvent: "video-event"}
+_TIMES: Final = frozenset({"ts", "known", "onset", "raised", "updated", "cleared"})
+
+
+def timestamp(ts: int) -> str | None:
+    """A time (ns) as other systems read it; None for 0 and for what no calendar holds.
+
+    >>> timestamp(1_764_000_000_123_000_000)
+    '2025-11-24T16:00:00.123000000Z'
+    """
+    if not 0 < ts < 253_402_300_800 * SECOND:
+        return None
+    return f"{datetime.fromtimestamp(ts // SECOND, UTC):%Y-%m-%dT%H:%M:%S}.{ts % SECOND:09d}Z"
+
+
+def encode(message: Message) -> bytes:
+    """One JSON object."""
+    return orjson.dumps({"record": _NAMES[type(message)]} | _readable(asdict(message)))
+
+
+def key(message: Message) -> bytes:
+    """What the message is about: the same thing's messages stay in one partition, in order."""
+    if isinstance(message, AlertEvent):
+        return (message.alert.asset or message.alert.zone or str(message.alert.id)).encode()
+    return (message.sensor if isinstance(message, Finding) else message.camera).encode()
+
+
+def _readable(record: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: timestamp(value) if name in _TIMES else _readable(value) if isinstance(value, dict) else value
+        for name, value in record.items()
+    }
