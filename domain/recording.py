@@ -23,6 +23,7 @@ class RecordingFormat:
     timezone: TimeZone = "UTC"  # of time stamps that name none
     delimiter: str = ","
     labels: tuple[str, ...] = ()  # columns that hold labels, never read as sensors
+    events: Mapping[str, str] = field(default_factory=dict)  # pattern of a file's name to the event that it holds
     rate: NotNegative = (
         0.0  # readings per second, where the time stamps are too coarse to tell rows apart; 0: as they stand
     )

@@ -107,7 +107,7 @@ class _Watch:
     @classmethod
     def of(cls, monitor: Monitor, city: City, members: Int32s, lane: Lane) -> _Watch | None:
         """The monitor's part in a shard; None where it watches nothing or works in the other lane."""
-        if registry.find(monitor.detector).lane is not lane:
+        if registry.get(monitor.detector).lane is not lane:
             return None
         chosen = np.isin(members, selected(city, monitor.select))
         if not chosen.any():

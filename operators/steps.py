@@ -52,7 +52,7 @@ class _Logic(StatefulBatchLogic[X, Y, Any]):
         if self._plain is None:  # Bytewax does not tell a logic its key: the first item does
             self._plain = self._build(values[0], self._state)
             self._state = None
-        return self._take(self._plain, values), StatefulBatchLogic.RETAIN
+        return list(self._take(self._plain, values)), StatefulBatchLogic.RETAIN
 
     def snapshot(self) -> Any:
         if self._plain is None:

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from domain.city import Asset, Camera, City, Level, Pipe, Sensor, Unit, Zone
-from domain.city_files import write_city
+from domain.city_files import find_city, write_city
 from domain.monitor_files import MONITORS
 from simulators.streets import Place, Streets
 
@@ -235,11 +235,11 @@ def bozhou() -> City:
 
 
 def main(folder: Path) -> None:
-    """Write the registry to `folder`; monitors that lie there already are kept."""
-    monitors = folder / MONITORS
-    kept = monitors.read_bytes() if monitors.exists() else b""
+    """Write the registry to `folder`, with the monitors that lie there already, or else with the shipped ones."""
+    origin = folder if (folder / MONITORS).exists() else find_city("bozhou")
+    monitors = (origin / MONITORS).read_bytes()
     write_city(bozhou(), folder)
-    monitors.write_bytes(kept)
+    (folder / MONITORS).write_bytes(monitors)
 
 
 if __name__ == "__main__":

@@ -199,11 +199,11 @@ class Gateway:
             value = number[part] / self._scale[slot]
             edges = np.flatnonzero(np.diff(second, prepend=-1, append=-1))
             for i, j in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
-                columns = (
+                columns = [
                     pa.DictionaryArray.from_arrays(_column(pa.int32(), slot[i:j] - a), names),
                     _column(pa.timestamp("ns", "UTC"), ts[i:j]),
                     _column(pa.float64(), value[i:j]),
-                )
+                ]
                 batch = pa.RecordBatch.from_arrays(columns, ["sensor", "ts", "value"])
                 sink = pa.BufferOutputStream()
                 with pa.ipc.new_stream(sink, batch.schema) as writer:

@@ -152,7 +152,7 @@ class KafkaSource(Source):
                 "auto.offset.reset": "error",  # records that retention took away are an error, not a silent leap
                 "allow.auto.create.topics": False,
                 "queued.max.messages.kbytes": max(1, self._buffered // 1024),
-                "queued.min.messages": max(1, self.batch),
+                "queued.min.messages": max(10_000, self.batch),
                 "fetch.wait.max.ms": 50,
                 "fetch.error.backoff.ms": 100,
                 "error_cb": on_error,

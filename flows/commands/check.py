@@ -9,15 +9,15 @@ from typing import Annotated
 
 import numpy as np
 import typer
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
 from detectors.registry import build
 from domain.city import City, Sensor
 from domain.city_files import find_city, load_city, load_settings
-from domain.clock import SECOND
 from domain.errors import ConfigError, Problem
-from domain.monitor_files import MONITORS
+from domain.monitor_files import MONITORS, duration_text
 from domain.monitors import Monitor
 from domain.selection import selected
 from domain.settings import EngineSettings
@@ -105,39 +105,38 @@ def _sensor_table(city: City) -> Table:
     kinds: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
     for sensor in city.sensors:
         kinds[sensor.kind, sensor.unit].append(sensor.rate)
-    table = Table("sensors of kind", "unit", "number", "readings/s each", "readings/s", show_footer=True)
+    table = Table("sensors of kind", "unit", "number", "readings/s each", "readings/s", show_footer=True, box=SIMPLE)
     for column, footer in (
         (0, "all"),
         (2, f"{len(city.sensors):,}"),
-        (4, f"{sum(map(sum, kinds.values())):,.4g}"),
+        (4, f"{sum(map(sum, kinds.values())):,.3g}"),
     ):
         table.columns[column].footer = footer
     for column in table.columns[2:]:
         column.justify = "right"
     for (kind, unit), rates in sorted(kinds.items()):
         least, most = min(rates), max(rates)
-        each = f"{least:.4g}" if least == most else f"{least:.4g} to {most:.4g}"
-        table.add_row(kind, unit, f"{len(rates):,}", each, f"{sum(rates):,.4g}")
+        each = f"{least:.3g}" if least == most else f"{least:.3g} to {most:.3g}"
+        table.add_row(kind, unit, f"{len(rates):,}", each, f"{sum(rates):,.3g}")
     return table
 
 
 def _monitor_table(city: City) -> Table:
     names = {0: "-"} | {level.rank: level.name for level in city.levels}
-    table = Table("monitor", "detector", "sign of", "levels", "unit", "sensors", "readings/s")
+    table = Table("monitor", "detector", "sign of", "levels", "owner", "sensors", "readings/s", box=SIMPLE, padding=0)
     for column in table.columns[5:]:
         column.justify = "right"
     for monitor in city.monitors:
         rates = [city.sensors[i].rate for i in selected(city, monitor.select)]
         levels = " ".join(names[rank] for rank in monitor.levels) or "evidence"
-        owner = monitor.unit or "of the place"
-        row = (monitor.name, monitor.detector, monitor.kind, levels, owner, f"{len(rates):,}", f"{sum(rates):,.4g}")
-        table.add_row(*row)
+        load = (f"{len(rates):,}", f"{sum(rates):,.3g}")
+        table.add_row(monitor.name, monitor.detector, monitor.kind, levels, monitor.unit or "place's", *load)
     return table
 
 
 def _video_table(city: City) -> Table:
     names = {0: "evidence"} | {level.rank: level.name for level in city.levels}
-    table = Table("camera event", "sign of", "level", "confidence from", "supports")
+    table = Table("camera event", "sign of", "level", "confidence from", "supports", box=SIMPLE, padding=0)
     for rule in city.video_rules:
         table.add_row(rule.type, rule.kind, names[rule.level], f"{rule.confidence:g}", ", ".join(rule.supports))
     return table
@@ -168,9 +167,8 @@ def _counted(kinds: Iterable[str]) -> str:
 
 def _engine(settings: EngineSettings) -> str:
     time = settings.time
-    idle = "never" if time.idle is None else f"{time.idle / SECOND:g} s"
+    idle = "never idle" if time.idle is None else f"idle after {duration_text(time.idle)}"
     return (
-        f"{settings.shards} shards, panes of {time.pane / SECOND:g} s, lateness {time.lateness / SECOND:g} s, "
-        f"refused when more than {time.max_ahead / SECOND:g} s ahead, idle after {idle}, "
-        f"blocks of {settings.block / SECOND:g} s"
+        f"shards: {settings.shards}, pane {duration_text(time.pane)}, lateness {duration_text(time.lateness)}, "
+        f"at most {duration_text(time.max_ahead)} ahead, {idle}, block {duration_text(settings.block)}"
     )

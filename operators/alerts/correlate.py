@@ -24,7 +24,8 @@ __all__ = ["Correlator"]
 class Correlator:
     """Keeps the signs and the open cases of a city.
 
-    Drive it in event time: `take` every record of an instant, then `due` for that instant, then look at `changed`.
+    Drive it in event time: `take` every record of an instant, then `due` for that instant, then look at `changed`. The
+    records of one abnormality must become known in their order: an end that comes before its onset is not heard.
 
     Parameters
     ----------
@@ -135,7 +136,7 @@ class Correlator:
         rule = self._video.get(event.type)
         if rule is None or not event.confidence >= rule.confidence:
             return
-        sign = self.state.signs.get(event.camera, {}).get(event.type)
+        sign = self.state.signs.get(event.camera, {}).get(_by(event))
         if sign is None:
             sign = self._new_sign(event)
             sign.onset = event.ts
@@ -152,7 +153,7 @@ class Correlator:
             rule = self._video[record.type]
             kinds = tuple(dict.fromkeys((rule.kind, *rule.supports)))
             site = self._places.of_camera(record.camera)
-            sign = Sign(record.camera, record.type, site, kinds, rule.unit, 0, self._rules.video_quiet, record)
+            sign = Sign(record.camera, _by(record), site, kinds, rule.unit, 0, self._rules.video_quiet, record)
         else:
             monitor = self._monitors.get(record.monitor) or Monitor(record.monitor, "", record.kind, Select())
             fault = record.verdict is Verdict.FAULT
@@ -166,9 +167,11 @@ class Correlator:
     # What is due
 
     def _ripen(self, sign: Sign, now: int) -> None:
+        """A timer of a sign has come: it may have lasted long enough, or have been silent for too long."""
         if sign.video:
-            if sign.end < now:
-                self._expire(sign, now)
+            if sign.end < now:  # not seen at this instant: the timer of an earlier event
+                if sign.case is None and sign.end + sign.off_delay <= now:
+                    self._forget(sign)
                 return
             self.state.timers.at(now + sign.off_delay, (sign.source, sign.by))
         elif not sign.ripe:
@@ -176,11 +179,6 @@ class Correlator:
                 return  # a timer of an earlier time that it was found
             sign.ripe = True
         self._count(sign, now)
-
-    def _expire(self, sign: Sign, now: int) -> None:
-        """A camera's sign is over unless it was seen again."""
-        if sign.case is None and sign.end + sign.off_delay <= now:
-            self._forget(sign)
 
     def _count(self, sign: Sign, now: int) -> None:
         """Let a sign that has lasted speak."""
@@ -309,6 +307,11 @@ class Correlator:
         for sign in list(state.signs.get(sensor, {}).values()):
             if sign.ripe and sign.lasting and not sign.fault:
                 self._count(sign, now)
+
+
+def _by(event: VideoEvent) -> str:
+    # No monitor's name, so that a camera and a sensor may share an id.
+    return f"video {event.type}"
 
 
 class State:

@@ -20,7 +20,7 @@ class Sign:
     """What one monitor says of one sensor, or one camera of one type of event, now and as long as its case is open."""
 
     source: str  # id of the sensor or camera
-    by: str  # the monitor, or the type of event
+    by: str  # the monitor, or "video" and the type of event
     site: Site
     kinds: tuple[str, ...]  # of cases that it speaks for; the first is what it is a sign of
     owner: str  # responsible unit, when the monitor or video rule names one

@@ -27,7 +27,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalErr
 
 from domain.errors import ConfigError, Problem, SinkError, SinkRefused
 
-__all__ = ["DEFAULT_DSN", "PASSWORD_VARIABLE", "Dsn", "connect", "owner_of", "translated"]
+__all__ = ["DEFAULT_DSN", "PASSWORD_VARIABLE", "Dsn", "connect", "note_of", "owner_of", "translated"]
 
 DEFAULT_DSN: Final = "chdb://./lifeline-data/clickhouse"
 PASSWORD_VARIABLE: Final = "LIFELINE_CLICKHOUSE_PASSWORD"
@@ -120,11 +120,17 @@ def _embedded(target: Dsn, settings: dict[str, str | int]) -> Client:
 
 
 def owner_of(path: str) -> str | None:
-    """DSN (without user) of the process that serves an embedded directory, if it left a note."""
+    """DSN (without database) of the process that serves an embedded directory, if it left a note."""
     with suppress(OSError, ValueError, KeyError, TypeError):
-        note = json.loads(Path(path).with_name(Path(path).name + ".owner.json").read_text())
-        return f"clickhouse://{note['host']}:{int(note['port'])}"
+        note = json.loads(note_of(path).read_text())
+        return f"clickhouse://{note['user']}@{note['host']}:{int(note['port'])}"
     return None
+
+
+def note_of(path: str) -> Path:
+    """Where the owner of an embedded directory says at which address it answers: beside the directory."""
+    directory = Path(os.path.realpath(path))
+    return directory.with_name(directory.name + ".owner.json")
 
 
 @contextmanager

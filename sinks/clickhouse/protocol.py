@@ -125,7 +125,8 @@ class _Walk:
             width = 1 << (self.word() & 0xFF)
             inner = args[0].removeprefix("Nullable(")
             self.column(inner.removesuffix(")") if inner != args[0] else inner, self.word())
-            self.at += width * self.word()
+            keys = self.word()
+            self.at += width * keys
         else:
             raise Unsupported(NOT_IMPLEMENTED, "NOT_IMPLEMENTED", f"type {type_} for this client; cast it to another in the query")
 

@@ -35,7 +35,7 @@ import chdb
 import pyarrow as pa
 
 from domain.errors import ConfigError, Problem, SinkError
-from sinks.clickhouse.client import PASSWORD_VARIABLE, Dsn
+from sinks.clickhouse.client import PASSWORD_VARIABLE, Dsn, note_of
 from sinks.clickhouse.protocol import NOT_IMPLEMENTED, Unsupported, guarded, status_of, with_block_headers
 
 __all__ = ["Account", "Serving"]
@@ -122,9 +122,8 @@ class Serving:
         self._thread.start()
         self._note = None
         if self._target.path != ":memory:":
-            path = Path(self._target.path)
-            self._note = path.with_name(path.name + ".owner.json")
-            self._note.write_text(json.dumps({"host": self.host, "port": self.port, "pid": os.getpid()}) + "\n")
+            self._note = note_of(self._target.path)
+            self._note.write_text(json.dumps({"host": self.host, "port": self.port, "user": next(iter(self._accounts)), "pid": os.getpid()}) + "\n")
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from detectors import registry
@@ -38,6 +39,9 @@ from tests.detectors.streams import (
 
 Params = Mapping[str, Any]
 Check = Callable[[str, Params], None]
+
+#: The oracle sees every example of the profile; the other checks need fewer, for they run on all detectors.
+few = settings(max_examples=max(8, settings().max_examples // 6))
 
 #: A stream in which every kind of thing happens, for checks that want to be sure that something is found.
 EVENTFUL: list[Row] = [
@@ -90,6 +94,7 @@ def check_finds_something(name: str, params: Params) -> None:
 def check_split_calls_change_nothing(name: str, params: Params) -> None:
     """However rows are cut into calls, the marks are the same, byte for byte."""
 
+    @few
     @given(streams, st.lists(st.integers(0, 200), max_size=6))
     @example(EVENTFUL, list(range(0, 400, 7)))
     def check(rows: list[Row], cuts: list[int]) -> None:
@@ -102,8 +107,9 @@ def check_split_calls_change_nothing(name: str, params: Params) -> None:
 
 
 def check_resumes_from_a_snapshot(name: str, params: Params) -> None:
-    """A detector restored from a snapshot goes on as if nothing had happened, and the snapshot does not change meanwhile."""
+    """A detector restored from a snapshot goes on as if nothing had happened, and its snapshot stays as it was."""
 
+    @few
     @given(streams, st.integers(0, 200))
     @example(EVENTFUL, 200)
     def check(rows: list[Row], at: int) -> None:
@@ -125,6 +131,7 @@ def check_resumes_from_a_snapshot(name: str, params: Params) -> None:
 def check_slots_are_independent(name: str, params: Params) -> None:
     """What one sensor reads makes no difference to another, and what nobody watches makes none at all."""
 
+    @few
     @given(streams)
     @example(EVENTFUL)
     def check(rows: list[Row]) -> None:
@@ -139,6 +146,7 @@ def check_slots_are_independent(name: str, params: Params) -> None:
 def check_marks_are_well_formed(name: str, params: Params) -> None:
     """Per slot ONSET, CHANGE..., END; one onset in all of them; times never run backwards; every figure is finite."""
 
+    @few
     @given(streams)
     @example(EVENTFUL)
     def check(rows: list[Row]) -> None:
@@ -150,6 +158,7 @@ def check_marks_are_well_formed(name: str, params: Params) -> None:
 def check_extreme_values_break_nothing(name: str, params: Params) -> None:
     """NaN, infinities and values at the edge of float leave marks well formed, and split calls alike."""
 
+    @few
     @given(extremes, st.lists(st.integers(0, 60), max_size=3))
     def check(rows: list[Row], cuts: list[int]) -> None:
         marks = run(make(name, params), rows)
@@ -163,10 +172,12 @@ def check_extreme_values_break_nothing(name: str, params: Params) -> None:
 def check_non_numbers_and_repeats_are_no_readings(name: str, params: Params) -> None:
     """With every NaN, infinity, repeat and step back taken out beforehand, the marks are the same."""
 
+    @few
     @given(streams)
     @example(EVENTFUL)
     def check(rows: list[Row]) -> None:
-        clean, last = [], {}
+        clean: list[Row] = []
+        last: dict[int, int] = {}
         for sensor, ts, x in rows:
             if np.isfinite(x) and ts > last.get(sensor, 0):
                 last[sensor] = ts
@@ -179,6 +190,7 @@ def check_non_numbers_and_repeats_are_no_readings(name: str, params: Params) -> 
 def check_advance_often_or_rarely(name: str, params: Params) -> None:
     """However often time is told, the marks in order of (ts, slot) are the same; and the oracle's."""
 
+    @few
     @given(ordered_streams, st.integers(1, 20), st.integers(1, 40))
     @example(EVENTFUL + _after_silence(), 1, 10)
     def check(rows: list[Row], often: int, rarely: int) -> None:
@@ -249,7 +261,7 @@ def _after_silence() -> list[Row]:
 
 def _cut(rows: list[Row], cuts: list[int]) -> list[list[Row]]:
     at = [0, *sorted(min(cut, len(rows)) for cut in cuts), len(rows)]
-    return [rows[a:b] for a, b in zip(at, at[1:], strict=False)]
+    return [rows[a:b] for a, b in pairwise(at)]
 
 
 def _with_time(detector: Detector, rows: list[Row], every: int, end: int) -> list[Mark]:

@@ -1,7 +1,7 @@
 """What each detector should find, written as plainly as possible: one object a sensor, one reading at a time.
 
-Kernels are compared with these. An oracle keeps whole lists where a kernel keeps sums, so that the two do not share mistakes.
-To add one, derive from `Oracle` and name the detector.
+Kernels are compared with these. An oracle keeps whole lists where a kernel keeps sums, so that the two do not share
+mistakes. To add one, derive from `Oracle` and name the detector.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from detectors.contract import CHANGE, END, ONSET, Params, Reason
+from detectors.contract import CHANGE, END, ONSET, Reason
 
 NS = 1_000_000_000
 
@@ -35,11 +35,11 @@ class Oracle:
     """One sensor."""
 
     name: ClassVar[str]
-    #: Parameters, as a file gives them, under which short streams of values from -60 to 60 at about 1 Hz find something.
+    #: Parameters, as a file gives them, that find something in short streams of values from -60 to 60 at about 1 Hz.
     cases: ClassVar[tuple[Mapping[str, Any], ...]]
     limit: ClassVar[float] = 1e150
 
-    def __init__(self, slot: int, params: Params, low: float, high: float, rate: float) -> None:
+    def __init__(self, slot: int, params: Any, low: float, high: float, rate: float) -> None:
         self.slot, self.p, self.low, self.high, self.rate = slot, params, low, high, rate
         self.last, self.onset, self.grade = 0, 0, 0
         self.start()
@@ -307,7 +307,8 @@ class Spike(Oracle):
     def start(self) -> None:
         self.good: list[float] = []
         self.steps: list[float] = []
-        self.noise, self.found, self.suspect = 0.0, 0, None
+        self.noise, self.found = 0.0, 0
+        self.suspect: tuple[int, float] | None = None
 
     def reading(self, ts, x):
         p = self.p

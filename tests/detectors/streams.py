@@ -41,13 +41,14 @@ _segment = st.tuples(
 
 
 def _rows(segments: Iterable[tuple[int, str, int, float, float]]) -> list[Row]:
-    clock = dict.fromkeys(range(SENSORS), START)
+    latest = [START] * SENSORS
     rows = []
     for sensor, shape, length, level, step in segments:
+        ts = latest[sensor]
         for k in range(length):
-            clock[sensor] += round(step * NS)
-            rows.append((sensor, clock[sensor], SHAPES[shape](k, level)))
-        clock[sensor] = max([clock[sensor], *(ts for s, ts, _ in rows if s == sensor)])
+            ts += round(step * NS)
+            rows.append((sensor, ts, SHAPES[shape](k, level)))
+        latest[sensor] = max(latest[sensor], ts)
     return rows
 
 
@@ -107,3 +108,25 @@ def tidy(marks: Marks) -> Marks:
 
 def as_tuples(marks: Marks) -> list[Mark]:
     return [Mark(*mark) for mark in marks.tolist()]
+
+
+def find(
+    name: str,
+    values: Iterable[float],
+    *,
+    step: float = 1.0,
+    rate: float = 1.0,
+    low: float = -math.inf,
+    high: float = math.inf,
+    times: Iterable[float] | None = None,
+    **params: Any,
+) -> list[Mark]:
+    """What a detector finds in one sensor's readings, `step` s apart or at `times`, in s after 0; times of marks in s."""
+    x = np.array(list(values), np.float64)
+    at = np.arange(1, len(x) + 1) * step if times is None else np.array(list(times))
+    ts = START + np.round(at * NS).astype(np.int64)
+    detector = registry.build(name, params, np.array([low]), np.array([high]), np.array([rate]), "u")
+    out = np.zeros(2 * len(x), MARK)
+    n = detector.rows(np.zeros(1, np.int32), np.zeros(len(x), np.int32), ts, x, out)
+    marks = [Mark(*mark) for mark in out[:n].tolist()]
+    return [mark._replace(ts=(mark.ts - START) / NS, onset=(mark.onset - START) / NS) for mark in marks]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 FILES = {
@@ -41,7 +42,8 @@ idle = "never"
 """,
     "units.csv": "id,name,contact\nU-GAS,Gas company,0558-1\nU-WATER,Water company,\n",
     "zones.csv": "id,name,unit\nZ-1,North,U-WATER\n",
-    "assets.csv": "id,kind,zone,name,lon,lat,unit\nA-1,manhole,Z-1,,115.7,33.8,\nA-2,main,Z-INLINE,Ring main,,,U-WATER\n",
+    "assets.csv": "id,kind,zone,name,lon,lat,unit\n"
+    "A-1,manhole,Z-1,,115.7,33.8,\nA-2,main,Z-INLINE,Ring main,,,U-WATER\n",
     "sensors.csv": (
         "id,kind,unit,zone,asset,rate,low,high\n"
         "S-G-1,gas-lel,%LEL,Z-1,A-1,0.2,0,100\n"
@@ -87,7 +89,7 @@ supports = ["water-burst"]
 }
 
 
-def write(folder: Path, changed: dict[str, str | bytes | None] | None = None) -> Path:
+def write(folder: Path, changed: Mapping[str, str | bytes | None] | None = None) -> Path:
     """Write the files with some replaced; None leaves one out."""
     folder.mkdir(exist_ok=True)
     for name, text in {**FILES, **(changed or {})}.items():

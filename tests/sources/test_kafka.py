@@ -150,7 +150,7 @@ def test_unknown_topic(kafka: Broker) -> None:
 def test_no_broker(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where nothing listens the error says so, within the time to answer."""
     monkeypatch.setattr("sources.kafka._ANSWER", 0.5)
-    with pytest.raises(SourceError, match=r"t at 127\.0\.0\.1:1 .*check that the broker runs"):
+    with pytest.raises(SourceError, match=r"t at 127\.0\.0\.1:1: .*check that the broker runs"):
         KafkaSource("127.0.0.1:1", ["t"]).partitions()
 
 

@@ -52,9 +52,9 @@ videos = st.builds(
     st.sampled_from(["waterlogging", "street-vending", "smoke", "unknown"]),
     st.sampled_from([0.3, 0.7, 0.95]),
 )
-days = st.tuples(st.lists(abnormalities(), max_size=12), st.lists(videos, max_size=6)).map(
-    lambda day: [*(record for abnormality in day[0] for record in abnormality), *day[1]]
-)
+days = st.tuples(
+    st.lists(abnormalities(), max_size=12, unique_by=lambda records: records[0].id), st.lists(videos, max_size=6)
+).map(lambda day: [*(record for abnormality in day[0] for record in abnormality), *day[1]])
 
 
 def shard_of(record: Finding | VideoEvent) -> int:
@@ -67,7 +67,7 @@ def chopped(records: list[Finding | VideoEvent], draw: st.DataObject) -> list[Ve
     queues: list[list[Verdicts]] = []
     for shard in range(SHARDS):
         own = [record for record in records if shard_of(record) == shard]
-        steps = sorted(draw.draw(st.sets(times, max_size=6))) + [SPAN + 600]
+        steps = [*sorted(draw.draw(st.sets(times, max_size=6))), SPAN + 600]
         queue, before = [], -1
         for step in steps:
             part = [r for r in own if before <= (r.known - START) / SECOND < step]
@@ -137,7 +137,9 @@ def test_every_alert_lives_properly(records):
             assert alert.onset <= alert.raised <= event.ts == alert.updated
             assert alert.active == (event.type is not AlertEventType.CLEARED) == (alert.cleared == 0)
         for a, b in pairwise(life):
-            assert b.alert.level < a.alert.level if b.type is AlertEventType.ESCALATED else b.alert.level == a.alert.level
+            assert (
+                b.alert.level < a.alert.level if b.type is AlertEventType.ESCALATED else b.alert.level == a.alert.level
+            )
             assert set(a.alert.sensors) <= set(b.alert.sensors)
 
 

@@ -90,7 +90,12 @@ _MONITORS = {monitor.name: monitor for monitor in TOWN.monitors}
 
 
 def finding(
-    at: float, sensor: str, phase: Phase = ONSET, grade: int = 1, monitor: str = "gas", onset: float | None = None,
+    at: float,
+    sensor: str,
+    phase: Phase = ONSET,
+    grade: int = 1,
+    monitor: str = "gas",
+    onset: float | None = None,
     known: float | None = None,
 ) -> Finding:
     """A finding at so many seconds; `onset` must be given for what is not an onset."""

@@ -1,0 +1,164 @@
+"""Arrow streams: every reasonable type, and every way to be broken."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import numpy as np
+import orjson
+import pyarrow as pa
+import pytest
+
+from domain.clock import MILLISECOND, SECOND
+from domain.records import Decoded, RawBatch
+from operators.decode import Decoder
+from tests.operators.decode.naive_decode import CITY
+
+MS = 1_764_000_000_123
+NAMES = ["G1", "BZ-B03-S07-strain-x", "燃气-07", "G1"]
+
+
+def stream(*batches: pa.RecordBatch, **options: Any) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, batches[0].schema, options=pa.ipc.IpcWriteOptions(**options)) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+    return bytes(sink.getvalue())
+
+
+def batch(sensor: Any = None, ts: Any = None, value: Any = None, **extra: Any) -> pa.RecordBatch:
+    sensor = pa.array(NAMES) if sensor is None else sensor
+    ts = pa.array([MS + i for i in range(4)], pa.timestamp("ms")) if ts is None else ts
+    value = pa.array([0.5, 1.0, -2.0, 3.25]) if value is None else value
+    return pa.record_batch({"sensor": sensor, "ts": ts, "value": value, **extra})
+
+
+def decode(payload: bytes, **options: Any) -> Decoded:
+    return Decoder(CITY, **options).decode(RawBatch.of("p", [payload], [5], [6]))
+
+
+def dead(decoded: Decoded) -> list[tuple[int, str]]:
+    return [(letter.row, letter.reason) for letter in decoded.dead]
+
+
+@pytest.mark.parametrize(
+    "sensor",
+    [
+        pa.array(NAMES),
+        pa.array(NAMES, pa.large_string()),
+        pa.array(NAMES, pa.string_view()),
+        pa.array(NAMES).dictionary_encode(),
+        pa.array(NAMES, pa.dictionary(pa.uint8(), pa.large_string())),
+    ],
+    ids=lambda array: str(array.type),
+)
+@pytest.mark.parametrize("zone", [None, "UTC", "Asia/Shanghai"])
+@pytest.mark.parametrize(("unit", "factor"), [("s", SECOND), ("ms", MILLISECOND), ("us", 1000), ("ns", 1)])
+def test_every_type_of_name_and_time(sensor: pa.Array, zone: str | None, unit: str, factor: int) -> None:
+    """A time zone in the type is how a time is shown, not which instant it is."""
+    count = [MS * MILLISECOND // factor + i for i in range(4)]
+    found = decode(stream(batch(sensor, pa.array(count, pa.timestamp(unit, zone)))))
+    assert found.sensor.tolist() == [1, 4, 5, 1]
+    assert found.ts.tolist() == [c * factor for c in count]
+    assert found.value.tolist() == [0.5, 1.0, -2.0, 3.25]
+    assert (found.message.tolist(), found.dead) == ([0] * 4, ())
+    assert all(column.flags.writeable for column in (found.sensor, found.ts, found.value))
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.float16(), pa.float32(), pa.float64(), pa.int8(), pa.int64(), pa.uint16()], ids=str
+)
+def test_every_type_of_value(kind: pa.DataType) -> None:
+    """Narrow types save bytes on the way and mean the same numbers."""
+    value = pa.array(np.array([1, 2, 3, 4], kind.to_pandas_dtype()))
+    assert decode(stream(batch(value=value))).value.tolist() == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("compression", ["lz4", "zstd"])
+def test_compressed_streams_of_several_batches_with_more_columns(compression: str) -> None:
+    """Rows are in the stream's order; columns that nobody asked for are ignored."""
+    found = decode(
+        stream(batch(quality=pa.array([1, 2, 3, 4])), batch(quality=pa.nulls(4, pa.int64())), compression=compression)
+    )
+    assert found.sensor.tolist() == [1, 4, 5, 1] * 2
+
+
+@pytest.mark.parametrize("dictionary", [False, True])
+def test_a_bad_row_loses_only_itself(dictionary: bool) -> None:
+    """Nulls, unknown names, times out of range and numbers that are none, each between good rows."""
+    sensor = pa.array(["G1", None, "nobody", "G1", "G1", "G1", "G1", "G1", "G"])
+    ts = pa.array([MS, MS, MS, None, -1, 2**62, MS, MS, MS], pa.timestamp("ms"))
+    value = pa.array([1.0, 1.0, 1.0, 1.0, 1.0, 1.0, None, float("nan"), 2.0], from_pandas=False)
+    payload = (
+        stream(batch(), batch(sensor.dictionary_encode() if dictionary else sensor, ts, value))
+        if not dictionary
+        else stream(batch(pa.array(NAMES).dictionary_encode()), batch(sensor.dictionary_encode(), ts, value))
+    )
+    found = decode(payload)
+    assert found.value.tolist() == [0.5, 1.0, -2.0, 3.25, 1.0, 2.0]
+    assert dead(found) == [
+        (5, "wrong-type"),
+        (6, "unknown-sensor"),
+        (7, "wrong-type"),
+        (8, "bad-time"),
+        (9, "bad-time"),
+        (10, "wrong-type"),
+        (11, "not-finite"),
+    ]
+    assert orjson.loads(found.dead[1].payload) == {"sensor": "nobody", "ts_ns": MS * MILLISECOND, "value": "1.0"}
+
+
+def test_all_names_null() -> None:
+    """A dictionary without an entry."""
+    found = decode(stream(batch(pa.nulls(4, pa.dictionary(pa.int32(), pa.string())))))
+    assert dead(found) == [(i, "wrong-type") for i in range(4)]
+
+
+@pytest.mark.parametrize(
+    ("payload", "reason"),
+    [
+        (stream(batch().drop_columns(["ts"])), "missing-field"),
+        (stream(batch().rename_columns(["sensor", "ts", "ts"])), "missing-field"),
+        (stream(batch(ts=pa.array([MS] * 4))), "wrong-type"),
+        (stream(batch(sensor=pa.array([1, 2, 3, 4]))), "wrong-type"),
+        (stream(batch(value=pa.array([True] * 4))), "wrong-type"),
+        (stream(batch(value=pa.array(["1"] * 4))), "wrong-type"),
+        (stream(batch().slice(0, 0)), "empty"),
+        (b"\xff\xff\xff\xff", "bad-arrow"),
+        (b"\xff\xff\xff\xff" + bytes(100), "empty"),
+        (b"\xff\xff\xff\xff" + b"\x7f" * 100, "bad-arrow"),
+    ],
+)
+def test_a_stream_that_cannot_be_used_is_one_dead_letter(payload: bytes, reason: str) -> None:
+    """It has the message's own bytes, up to the limit, for whoever looks into it."""
+    found = decode(payload, keep=300)
+    if reason == "empty" and payload[8:] == bytes(len(payload) - 8):
+        reason = "bad-arrow"  # an end of stream in place of a schema
+    assert dead(found) == [(-1, reason)]
+    assert found.dead[0].payload == payload[:300]
+    assert (found.dead[0].partition, found.dead[0].offset, found.dead[0].recorded) == ("p", 5, 6)
+
+
+def test_a_cut_stream_keeps_what_came_before_the_cut() -> None:
+    """Wherever it is cut: whole batches are rows, what follows is one dead letter, unless the cut is between batches."""
+    payload = stream(*[batch()] * 3)
+    for n in range(4, len(payload)):
+        found = decode(payload[:n])
+        assert len(found) in (0, 4, 8, 12)
+        assert found.sensor.tolist() == [1, 4, 5, 1] * (len(found) // 4)
+        letters = dead(found)
+        assert letters in ([], [(len(found) or -1, "bad-arrow")], [(-1, "empty")])
+        assert letters or len(found)
+
+
+def test_spoilt_streams_never_raise() -> None:
+    """Any byte may be wrong: each message is rows or a dead letter."""
+    rng = random.Random(11)
+    payload = stream(batch(pa.array(NAMES).dictionary_encode()), batch(pa.array(NAMES).dictionary_encode()))
+    for _ in range(1000):
+        spoilt = bytearray(payload)
+        for _ in range(rng.randint(1, 4)):
+            spoilt[rng.randrange(len(spoilt))] = rng.randrange(256)
+        found = decode(bytes(spoilt))
+        assert len(found) or found.dead
