@@ -25,11 +25,11 @@ MINUTE: Final = 60 * SECOND
 HOUR: Final = 60 * MINUTE
 DAY: Final = 24 * HOUR
 
-#: Before every time: the watermark of a partition that nothing was heard of yet.
-NEVER: Final = -(2**63)
+#: Before every time: the watermark of a partition that nothing was heard of yet. Room is left to add and subtract periods.
+NEVER: Final = -(2**62)
 
 #: After every time: how far a stream that is over has come.
-END: Final = 2**63 - 1
+END: Final = 2**62
 
 #: Readings outside [TS_MIN, TS_MAX) are refused: 1990-01-01 and 2200-01-01, which both engines can store.
 TS_MIN: Final = 631_152_000 * SECOND

@@ -72,7 +72,7 @@ class Quantity:
         return cls(*_number(text, "20 %LEL"))
 
     def __str__(self) -> str:
-        return f"{self.value:g} {self.unit}"
+        return f"{repr(float(self.value)).removesuffix('.0')} {self.unit}"  # exact: configurations are told apart by it
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from hashlib import sha256
 from threading import Event
 
@@ -72,7 +73,7 @@ class Engine:
             layout = Layout(self.city, self.settings.shards)
             intake = Intake(
                 self.source,
-                Decoder(self.city, keep=self.settings.keep_dead),
+                partial(Decoder, self.city, keep=self.settings.keep_dead),
                 layout,
                 self.settings,
                 live=self.live,

@@ -84,9 +84,8 @@ class PartitionIntake:
         rows = self._decoder.decode(batch)
         stamps = self._clock.stamp(rows, batch.recorded)
         out: list[Frame | DeadLetter] = list(rows.dead)
-        if stamps.future:
-            raw = batch if isinstance(batch, RawBatch) else None
-            out += future_letters(rows, stamps, batch.offset, self._name, self._names, raw, self._keep)
+        rows, ahead = future_letters(rows, stamps, batch, self._rules.max_ahead, self._names, self._keep)
+        out += ahead
         where = (self.index, self._name)
         frames = list(route(self._layout, where, rows, stamps, batch.offset, self._clock.watermark))
         self._count(batch, rows, stamps.late, out)
@@ -220,6 +219,8 @@ class Intake(FixedPartitionedSource[Any, dict[str, Any]]):
     ----------
     source
         Where records come from.
+    decoder
+        Makes a decoder; every partition has its own, since workers run side by side.
     live
         Whether a partition that is caught up lets recorded time tick on with the wall clock.
     stop
@@ -229,7 +230,7 @@ class Intake(FixedPartitionedSource[Any, dict[str, Any]]):
     def __init__(
         self,
         source: Source,
-        decoder: Decoder,
+        decoder: Callable[[], Decoder],
         layout: Layout,
         settings: EngineSettings,
         *,
@@ -255,7 +256,7 @@ class Intake(FixedPartitionedSource[Any, dict[str, Any]]):
             self.names.index(for_part),
             for_part,
             partition,
-            self._decoder,
+            self._decoder(),
             self._layout,
             self._settings,
             time.time_ns if self._live else None,

@@ -11,7 +11,7 @@ from numba import njit
 
 from domain.clock import iso
 from domain.findings import VideoEvent
-from domain.records import DeadLetter, Decoded, Frame, Int32s, Int64s, LateRows, RawBatch
+from domain.records import Columns, DeadLetter, Decoded, Frame, Int32s, Int64s, LateRows, RawBatch
 from operators.layout import Layout
 from operators.stamp import FUTURE, LATE, Stamps
 
@@ -66,31 +66,49 @@ def route(
 
 
 def future_letters(
-    rows: Decoded, stamps: Stamps, batch_offset: Int64s, partition: str, names: Sequence[str], raw: RawBatch | None, keep: int
-) -> list[DeadLetter]:
-    """Dead letters for the rows that claim to be from the future."""
-    letters = []
-    first = np.searchsorted(rows.message, np.arange(len(batch_offset)))
-    for i in np.flatnonzero(stamps.flag == FUTURE):
-        m = int(rows.message[i])
-        ahead = (int(rows.ts[i]) - int(stamps.recorded[m])) / 1e9
+    rows: Decoded, stamps: Stamps, batch: RawBatch | Columns, max_ahead: int, names: Sequence[str], keep: int
+) -> tuple[Decoded, list[DeadLetter]]:
+    """Dead letters for the rows and video events that claim to be from the future, and the batch without those events.
+
+    Parameters
+    ----------
+    max_ahead
+        How far ahead of its recorded time an event may be, ns.
+    names
+        Id of each sensor.
+    keep
+        Bytes of a message that are kept.
+    """
+
+    def letter(message: int, row: int, ts: int, who: str, payload: bytes) -> DeadLetter:
+        recorded = int(stamps.recorded[message])
         detail = (
-            f"{names[rows.sensor[i]]} at {iso(int(rows.ts[i]))} is {ahead:.3f} s ahead of the recorded time "
-            f"{iso(int(stamps.recorded[m]))}: check the clock of its gateway"
+            f"{who} at {iso(ts)} is {(ts - recorded) / 1e9:.3f} s ahead of the recorded time {iso(recorded)}: check the "
+            "clock of its gateway"
         )
-        payload = raw.payload(m)[:keep] if raw is not None else repr(float(rows.value[i])).encode()
-        letters.append(
-            DeadLetter(
-                partition,
-                int(batch_offset[m]),
-                int(i - first[m]),
-                int(stamps.recorded[m]),
-                "from-the-future",
-                detail,
-                payload,
-            )
+        return DeadLetter(
+            batch.partition, int(batch.offset[message]), row, recorded, "from-the-future", detail, payload[:keep]
         )
-    return letters
+
+    def bytes_of(message: int, value: float) -> bytes:
+        return batch.payload(message) if isinstance(batch, RawBatch) else repr(value).encode()
+
+    letters = []
+    if stamps.future:
+        first = np.searchsorted(rows.message, np.arange(len(batch)))
+        for i in np.flatnonzero(stamps.flag == FUTURE):
+            m = int(rows.message[i])
+            payload = bytes_of(m, float(rows.value[i]))
+            letters.append(letter(m, int(i - first[m]), int(rows.ts[i]), names[rows.sensor[i]], payload))
+    video = []
+    for m, event in rows.video:
+        if batch.recorded[m] and event.ts > stamps.recorded[m] + max_ahead:
+            letters.append(letter(m, -1, event.ts, event.camera, bytes_of(m, event.confidence)))
+        else:
+            video.append((m, event))
+    if len(video) < len(rows.video):
+        rows = replace(rows, video=tuple(video))
+    return rows, letters
 
 
 def _video_by_shard(

@@ -97,13 +97,14 @@ class Fault(Effect):
 
 @dataclass(frozen=True, slots=True)
 class Stuck(Fault):
-    """The reading stays at `held`."""
+    """The reading stays at `held`; None, until the scenario says so, is what it read last."""
 
-    held: float
+    held: float | None
 
     def apply(self, t: Floats, value: Floats, rng: np.random.Generator) -> None:
         """Overwrite the readings."""
-        value[(t >= self.start) & (t < self.end)] = self.held
+        if self.held is not None:
+            value[(t >= self.start) & (t < self.end)] = self.held
 
 
 @dataclass(frozen=True, slots=True)

@@ -365,7 +365,7 @@ SCRIPTS: Final[dict[str, Callable[[Stage, float, float], Scripted]]] = {
     "septic-gas": septic_gas,
     "street-vending": _street_case("street-vending", 75),
     "road-occupied": _street_case("road-occupied", 60),
-    "fault-stuck": _fault("stuck", "pressure", 1, lambda s, a, b: Stuck(s.id, a, b, float("nan"))),
+    "fault-stuck": _fault("stuck", "pressure", 1, lambda s, a, b: Stuck(s.id, a, b, None)),
     "fault-zero": _fault("stuck", "gas-lel", 10, lambda s, a, b: Stuck(s.id, a, b, 0.0)),
     "fault-spike": _fault("spike", "pressure", 1, lambda s, a, b: Spikes(s.id, a, b, 15.0, 40.0, 1 / s.rate)),
     "fault-drop-out": _fault("drop-out", "tilt", 1, lambda s, a, b: Silent(s.id, a, b)),

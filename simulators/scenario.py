@@ -75,7 +75,7 @@ class Scenario:
         for scripted in self.scripts:
             for effect in scripted.effects:
                 sensor = self.city.sensor_index[effect.sensor]
-                if isinstance(effect, Stuck) and np.isnan(effect.held):
+                if isinstance(effect, Stuck) and effect.held is None:
                     effect = replace(effect, held=self.world.calm(sensor, effect.start))
                 found.setdefault(sensor, []).append(effect)
         return found

@@ -154,6 +154,7 @@ class KafkaSource(Source):
                 "queued.max.messages.kbytes": max(1, self._buffered // 1024),
                 "queued.min.messages": max(10_000, self.batch),
                 "fetch.wait.max.ms": 50,
+                "fetch.queue.backoff.ms": 5,  # after a full queue; by default a second
                 "fetch.error.backoff.ms": 100,
                 "error_cb": on_error,
                 **security(),

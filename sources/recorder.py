@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 
 from domain.errors import SinkError, SourceError
 from domain.records import RawBatch
+from sources.batches import CHUNK
 from sources.parquet import MESSAGES
 
 __all__ = ["Recorder", "is_recording", "partitions", "segments"]
@@ -130,8 +131,9 @@ class Recorder:
         with pq.ParquetWriter(
             sink, MESSAGES, compression="zstd", use_dictionary=["partition"], write_statistics=["offset", "recorded"]
         ) as writer:
-            for batch in pending:
-                writer.write_batch(_record_batch(batch))
+            table = pa.Table.from_batches(map(_record_batch, pending))
+            # a group of rows is about what a source reads at once
+            writer.write_table(table, max(1, len(table) * CHUNK // max(self._held[name], 1)))
         path = self._folder / quote(name, safe="") / f"{self._count[name]:012}.parquet"
         try:
             self._put(path, sink.getvalue())

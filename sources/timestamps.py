@@ -68,8 +68,9 @@ class TimeReader:
     def read(self, cells: pa.StringArray) -> Int64s:
         """Nanoseconds UTC of each cell, `NEVER` where it is not a time.
 
-        >>> [int(t) // 10**9 for t in TimeReader("%d.%m.%Y %H:%M").read(pa.array(["01.02.2020 00:00", "?"]))]
-        [1580515200, -9223372037]
+        >>> ts = TimeReader("%d.%m.%Y %H:%M").read(pa.array(["01.02.2020 00:00", "?"]))
+        >>> int(ts[0]), bool(ts[1] == NEVER)
+        (1580515200000000000, True)
         """
         ts, zoned = self._parse(cells)
         if not self._utc:

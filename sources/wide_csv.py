@@ -164,7 +164,9 @@ def _batch(
     good, code = np.nonzero(present)
     message = place[good] - row
     offset = np.arange(row, end, dtype=np.int64)
-    malformed = np.setdiff1d(offset, place) - row
+    missing = np.ones(end - row, np.bool_)
+    missing[place - row] = False
+    malformed = np.flatnonzero(missing)
     at = np.searchsorted(message, malformed)
     return Columns(
         name,

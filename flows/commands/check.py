@@ -106,30 +106,29 @@ def _sensor_table(city: City) -> Table:
     for sensor in city.sensors:
         kinds[sensor.kind, sensor.unit].append(sensor.rate)
     table = Table("sensors of kind", "unit", "number", "readings/s each", "readings/s", show_footer=True, box=SIMPLE)
-    for column, footer in (
-        (0, "all"),
-        (2, f"{len(city.sensors):,}"),
-        (4, f"{sum(map(sum, kinds.values())):,.3g}"),
-    ):
-        table.columns[column].footer = footer
+    footers = ("all", "", f"{len(city.sensors):,}", "", _rate(sum(map(sum, kinds.values()))))
+    for column, footer in zip(table.columns, footers, strict=True):
+        column.footer = footer
     for column in table.columns[2:]:
         column.justify = "right"
     for (kind, unit), rates in sorted(kinds.items()):
         least, most = min(rates), max(rates)
-        each = f"{least:.3g}" if least == most else f"{least:.3g} to {most:.3g}"
-        table.add_row(kind, unit, f"{len(rates):,}", each, f"{sum(rates):,.3g}")
+        each = _rate(least) if least == most else f"{_rate(least)} to {_rate(most)}"
+        table.add_row(kind, unit, f"{len(rates):,}", each, _rate(sum(rates)))
     return table
 
 
 def _monitor_table(city: City) -> Table:
     names = {0: "-"} | {level.rank: level.name for level in city.levels}
     table = Table("monitor", "detector", "sign of", "levels", "owner", "sensors", "readings/s", box=SIMPLE, padding=0)
+    for column in table.columns:
+        column.overflow = "fold"
     for column in table.columns[5:]:
         column.justify = "right"
     for monitor in city.monitors:
         rates = [city.sensors[i].rate for i in selected(city, monitor.select)]
         levels = " ".join(names[rank] for rank in monitor.levels) or "evidence"
-        load = (f"{len(rates):,}", f"{sum(rates):,.3g}")
+        load = (f"{len(rates):,}", _rate(sum(rates)))
         table.add_row(monitor.name, monitor.detector, monitor.kind, levels, monitor.unit or "place's", *load)
     return table
 
@@ -150,11 +149,15 @@ def _notes(city: City) -> Iterable[str]:
     watched = {i for monitor in city.monitors for i in selected(city, monitor.select)}
     idle = sorted({sensor.kind for i, sensor in enumerate(city.sensors) if i not in watched})
     if idle:
-        yield f"{len(city.sensors) - len(watched):,} sensors have no monitor, of the kinds {join(idle)}"
+        yield f"no monitor for {len(city.sensors) - len(watched):,} of the sensors, of the kinds {join(idle)}"
     reported = {monitor.kind for monitor in city.monitors} | {rule.kind for rule in city.video_rules}
     for rule in city.video_rules:
         if lost := [kind for kind in rule.supports if kind not in reported]:
             yield f"camera events {rule.type!r} support {join(lost)}, which no monitor reports"
+
+
+def _rate(rate: float) -> str:
+    return f"{rate:,.0f}" if rate >= 100 else f"{rate:.3g}"
 
 
 def _counted(kinds: Iterable[str]) -> str:

@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 from typing import Annotated
 
 import typer
 
-from domain.errors import LifelineError
 from sinks.clickhouse.client import DEFAULT_DSN, PASSWORD_VARIABLE, connect
 from sinks.clickhouse.schema import ensure_schema
-from sinks.clickhouse.serve import Account, Serving
+from sinks.clickhouse.serve import Serving
 
-__all__ = ["app", "serve"]
+__all__ = ["clickhouse", "serve"]
 
-app = typer.Typer(help="The embedded database.", no_args_is_help=True)
+clickhouse = typer.Typer(help="The embedded database.", no_args_is_help=True)
 
 
-@app.callback()
+@clickhouse.callback()
 def _group() -> None:
     # With a callback a single command keeps its name.
     pass
 
 
-@app.command()
+@clickhouse.command()
 def serve(
     dsn: Annotated[str, typer.Option(envvar="LIFELINE_DSN", help="The embedded directory, chdb:///...")] = DEFAULT_DSN,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
@@ -37,13 +35,9 @@ def serve(
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    try:
-        with Serving(dsn, host, port, [Account(user, os.environ.get(PASSWORD_VARIABLE, ""), write)]) as serving:
-            client = connect(dsn)
-            ensure_schema(client)
-            client.close()
-            typer.echo(f"serving {dsn} at {serving.dsn} ({'read and write' if write else 'read only'})")
-            stop.wait()
-    except LifelineError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from None
+    with Serving(dsn, host, port, user=user, readonly=not write) as serving:
+        client = connect(dsn)
+        ensure_schema(client)
+        client.close()
+        typer.echo(f"serving {dsn} at {serving.dsn} ({'read and write' if write else 'read only'})")
+        stop.wait()

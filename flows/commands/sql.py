@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from domain.errors import LifelineError, SinkError
+from domain.errors import SinkError
 from sinks.clickhouse.client import DEFAULT_DSN, Dsn, connect, owner_of, translated
 
 __all__ = ["OutputFormat", "run", "sql"]
@@ -40,11 +40,7 @@ def sql(
     format: Annotated[OutputFormat, typer.Option("--format", "-f", help="How to write the result.")] = OutputFormat.TABLE,
 ) -> None:
     """Ask the database of results."""
-    try:
-        run(query, dsn, format)
-    except LifelineError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from None
+    run(query, dsn, format)
 
 
 def run(query: str, dsn: str, format: OutputFormat = OutputFormat.TABLE) -> None:

@@ -56,13 +56,20 @@ def load_json(payload: bytes | memoryview) -> Any:
     if "infinity" in problem.msg or "NaN" in text or "Infinity" in text:
         # Strictly it is no JSON, but the good rows beside a number that is none are kept.
         try:
-            document = json.loads(text)
-            orjson.dumps(document)  # no half surrogates, no integers beyond 64 bits
+            document = json.loads(text, parse_int=_integer)
+            orjson.dumps(document)  # no half surrogate pairs
         except (ValueError, TypeError, RecursionError):
             pass
         else:
             return document
     raise Refused(Reject.NOT_JSON, f"expected JSON, got {problem.msg} at character {problem.pos}")
+
+
+def _integer(text: str) -> int | float:
+    """Integers as orjson has them: beyond 64 bits they are floats."""
+    if len(text) <= 20 and -(2**63) <= int(text) < 2**64:
+        return int(text)
+    return float(text)
 
 
 def read_json(payload: bytes | memoryview, city: City, refusals: Refusals) -> Gathered:

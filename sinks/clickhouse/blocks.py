@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from domain.clock import DAY, HOUR, MINUTE, SECOND
-from domain.errors import ConfigError, Problem, StateError
+from domain.errors import StateError
 from domain.records import Aggregates, Panes
 from sinks.clickhouse.schema import AGGREGATES
 
@@ -59,23 +59,16 @@ class Blocks:
     shard
         Index of the shard.
     bucket
-        Length of a bucket of readings and one-second aggregates, ns; it must divide a day.
+        Length of a bucket of readings and one-second aggregates, ns. Buckets begin anew at midnight (UTC), as partitions do.
     readings
         Whether readings are kept, or aggregates only. Without readings, late rows cannot correct the aggregates.
     state
         What `snapshot` returned.
-
-    Raises
-    ------
-    ConfigError
-        When the bucket does not divide a day.
     """
 
     def __init__(
         self, shard: int, bucket: int = 5 * SECOND, readings: bool = True, state: dict[str, Any] | None = None
     ) -> None:
-        if bucket <= 0 or DAY % bucket:
-            raise ConfigError([Problem("", "", "bucket", f"expected a length that divides a day, got {bucket / 1e9:g} s")])
         self._shard = shard
         self._bucket = bucket
         self._readings = readings
@@ -134,7 +127,7 @@ class Blocks:
     def _pending(self, table: str, bucket: int, period: int) -> _Pending:
         found = self._open.get(table)
         if found is None:
-            found = self._open[table] = _Pending(table, self._shard, max(bucket, min(period, DAY)), period)
+            found = self._open[table] = _Pending(table, self._shard, max(bucket, period), period)
         return found
 
 
@@ -148,17 +141,16 @@ class _Pending:
 
     def add(self, part: dict[str, Column]) -> None:
         self._parts.append(part)
-        oldest = int(next(iter(part.values())).min()) // self._bucket * self._bucket
+        oldest = int(self._bucket_of(next(iter(part.values())).min()))
         self._oldest = oldest if self._oldest is None else min(self._oldest, oldest)
 
     def close(self, upto: int | None) -> Iterator[Block]:
-        """Blocks of buckets in which every period is complete at `upto`; of all buckets when it is None."""
+        """Blocks of the buckets that are complete at `upto`, or of all when it is None; rows by sensor and time."""
         if self._oldest is None or (upto is not None and upto < self._end(self._oldest)):
             return
         rows = self._merged()
         begin = next(iter(rows.values()))
-        bucket = begin // self._bucket * self._bucket
-        # Rows came in order of time up to the order within a call: a stable order by bucket and sensor is the block's own.
+        bucket = self._bucket_of(begin)
         order = np.lexsort((begin, rows["sensor"], bucket))
         rows = _take(rows, order)
         bucket = bucket[order]
@@ -172,9 +164,14 @@ class _Pending:
             yield Block(self._table, self._shard, start, _block(_slice(rows, first, last)), last - first)
         self._parts, self._oldest = [], None
 
+    def _bucket_of(self, begin: Any) -> Any:
+        midnight = begin // DAY * DAY
+        return midnight + (begin - midnight) // self._bucket * self._bucket
+
     def _end(self, start: int) -> int:
-        # The last period that begins inside the bucket ends here.
-        return start + -(-self._bucket // self._period) * self._period
+        # When the last period that begins inside the bucket is over.
+        end = min(start + self._bucket, start // DAY * DAY + DAY)
+        return -(-end // self._period) * self._period
 
     def _merged(self) -> dict[str, Column]:
         if len(self._parts) == 1:

@@ -85,8 +85,10 @@ class Serving:
         `chdb://...`; this process must be its owner, and may use it through `connect` at the same time.
     host, port
         Where to listen; port 0 takes a free one.
+    user, password, readonly
+        The account that others use; without a password, what LIFELINE_CLICKHOUSE_PASSWORD says.
     accounts
-        Who may ask; by default one reader `default` with the password from LIFELINE_CLICKHOUSE_PASSWORD.
+        Further accounts.
 
     Raises
     ------
@@ -97,19 +99,29 @@ class Serving:
     """
 
     def __init__(
-        self, dsn: str, host: str = "127.0.0.1", port: int = 8123, accounts: Sequence[Account] | None = None
+        self,
+        dsn: str,
+        host: str = "127.0.0.1",
+        port: int = 8123,
+        *,
+        user: str = "default",
+        password: str | None = None,
+        readonly: bool = True,
+        accounts: Sequence[Account] = (),
     ) -> None:
         target = Dsn.parse(dsn)
         if target.scheme != "chdb":
             raise ConfigError([Problem("", "", "dsn", f"only an embedded directory (chdb://...) can be served, got {dsn!r}")])
-        if accounts is None:
-            accounts = (Account(password=os.environ.get(PASSWORD_VARIABLE, "")),)
+        if password is None:
+            password = os.environ.get(PASSWORD_VARIABLE, "")
+        accounts = (Account(user, password, not readonly), *accounts)
         if not _loopback(host) and not all(account.password for account in accounts):
             message = f"every account needs a password to listen on {host} (set {PASSWORD_VARIABLE})"
             raise ConfigError([Problem("", "", "password", message)])
         self._target = target
         self._address = (host, port)
         self._accounts = {account.user: account for account in accounts}
+        self.user = user
 
     def __enter__(self) -> Serving:
         engine = _Engine(self._target)
@@ -123,7 +135,7 @@ class Serving:
         self._note = None
         if self._target.path != ":memory:":
             self._note = note_of(self._target.path)
-            self._note.write_text(json.dumps({"host": self.host, "port": self.port, "user": next(iter(self._accounts)), "pid": os.getpid()}) + "\n")
+            self._note.write_text(json.dumps({"host": self.host, "port": self.port, "user": self.user, "pid": os.getpid()}) + "\n")
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -145,9 +157,14 @@ class Serving:
         return int(self._server.server_address[1])
 
     @property
+    def address(self) -> str:
+        """URL for browsers and curl."""
+        return f"http://{self.host}:{self.port}"
+
+    @property
     def dsn(self) -> str:
-        """What others connect to, as the first account."""
-        return f"clickhouse://{next(iter(self._accounts))}@{self.host}:{self.port}/{self._target.database}"
+        """What others connect to."""
+        return f"clickhouse://{self.user}@{self.host}:{self.port}/{self._target.database}"
 
 
 def _loopback(host: str) -> bool:

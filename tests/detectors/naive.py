@@ -78,7 +78,8 @@ class Threshold(Oracle):
     )
 
     def start(self) -> None:
-        self.side, self.since, self.normal = 0, {}, 0.0
+        self.side, self.normal = 0, 0.0
+        self.since: dict[int, int] = {}
 
     def reading(self, ts, x):
         h = self.p.hysteresis.value if self.p.hysteresis else 0.0
@@ -114,13 +115,14 @@ class RateOfRise(Oracle):
     )
 
     def start(self) -> None:
-        self.kept, self.reason, self.before = [], 0, 0.0
+        self.reason, self.before = Reason.NONE, 0.0
+        self.kept: list[tuple[int, float]] = []
 
     def reading(self, ts, x):
         length = round(self.p.window * NS) // 8
         newest = ts // length
         self.kept = [(t, v) for t, v in self.kept if t // length > newest - 8] + [(ts, x)]
-        parts: dict[int, list] = {}
+        parts: dict[int, list[tuple[int, float]]] = {}
         for t, v in self.kept:
             parts.setdefault(t // length, []).append((t, v))
         times = [sum((t - ts) / NS for t, _ in part) / len(part) for part in parts.values()]
@@ -195,8 +197,10 @@ class Cusum(Oracle):
     )
 
     def start(self) -> None:
-        self.reference, self.learned = None, []
-        self.sums, self.since, self.reason = {Reason.RISE: 0.0, Reason.FALL: 0.0}, {}, 0
+        self.reference, self.reason = None, Reason.NONE
+        self.learned: list[float] = []
+        self.sums = {Reason.RISE: 0.0, Reason.FALL: 0.0}
+        self.since: dict[Reason, int] = {}
         if self.p.mean:
             self.reference = self.p.mean.value, self.p.sigma.value
 

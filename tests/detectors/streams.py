@@ -118,15 +118,15 @@ def find(
     rate: float = 1.0,
     low: float = -math.inf,
     high: float = math.inf,
-    times: Iterable[float] | None = None,
+    at: Iterable[float] | None = None,
     **params: Any,
 ) -> list[Mark]:
-    """What a detector finds in one sensor's readings, `step` s apart or at `times`, in s after 0; times of marks in s."""
+    """What a detector finds in one sensor's readings, `step` s apart, or `at` so many s; marks are in s, too."""
     x = np.array(list(values), np.float64)
-    at = np.arange(1, len(x) + 1) * step if times is None else np.array(list(times))
-    ts = START + np.round(at * NS).astype(np.int64)
+    seconds = np.arange(1, len(x) + 1) * step if at is None else np.array(list(at))
+    ts = START + np.round(seconds * NS).astype(np.int64)
     detector = registry.build(name, params, np.array([low]), np.array([high]), np.array([rate]), "u")
     out = np.zeros(2 * len(x), MARK)
     n = detector.rows(np.zeros(1, np.int32), np.zeros(len(x), np.int32), ts, x, out)
-    marks = [Mark(*mark) for mark in out[:n].tolist()]
+    marks: list[Any] = [Mark(*mark) for mark in out[:n].tolist()]
     return [mark._replace(ts=(mark.ts - START) / NS, onset=(mark.onset - START) / NS) for mark in marks]

@@ -13,7 +13,7 @@ NOISE = np.random.default_rng(5).normal(0, 1, 20_000)
 
 def test_sums_by_hand() -> None:
     """With mean 0, sigma 1 and drift 0.5: 2, 2, 2 make 1.5, 3, 4.5; the third passes 4, since the first."""
-    marks = find("cusum", [0, 2, 2, 2, 0, -9, 0], mean="0 u", sigma="1 u", limit=4.0)
+    marks = find("cusum", [0, 2, 2, 2, 0, -4.2, 0], mean="0 u", sigma="1 u", limit=4.0)
     assert [(mark.phase, mark.ts, mark.onset, mark.score) for mark in marks] == [(ONSET, 4, 2, 4.5), (END, 6, 2, 0.0)]
 
 

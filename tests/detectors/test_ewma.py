@@ -15,7 +15,7 @@ NOISE = np.random.default_rng(3).normal(0, 1, 5000)
 def test_plain_learning_is_job_d_bit_for_bit() -> None:
     """The flagged readings and their z are those of a plain loop with a constant alpha, to the last bit."""
     x = np.round(NOISE + 50, 4)
-    x[[700, 701, 2000, 3000]] += (30, 28, -25, 8)
+    x[[700, 701, 2000, 3000]] += (30, 28, -25, 12)
     mean, var, n, expected = x[0], 0.0, 1, []
     for i in range(1, len(x)):
         d = x[i] - mean

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -36,7 +38,7 @@ def test_equals_river(x: np.ndarray, sides: str, readings: int, delta: float, th
         river.update(value)
         if river.drift_detected:
             expected.append(i + 1)
-    params = {"sides": sides, "readings": readings, "alpha": alpha}
+    params: dict[str, Any] = {"sides": sides, "readings": readings, "alpha": alpha}
     marks = find("page_hinkley", x, delta=f"{delta} u", threshold=f"{threshold} u", **params)
     assert [mark.ts for mark in marks if mark.phase == ONSET] == expected
 

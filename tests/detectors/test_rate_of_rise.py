@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from detectors.contract import END, ONSET, Reason
 from tests.detectors.streams import find
 
-PARAMS = {"rising": ["6 u/min"], "window": "80 s"}
+PARAMS: dict[str, Any] = {"rising": ["6 u/min"], "window": "80 s"}
 
 
 def ramp(calm: int, rise: int, speed: float) -> np.ndarray:
@@ -39,7 +41,7 @@ def test_noise_is_not_a_rise() -> None:
 def test_the_score_is_the_speed_whatever_the_sampling() -> None:
     """A burst of readings in the middle of a ramp, and a gap, do not tilt the line."""
     t = np.concatenate([np.arange(0, 100, 1.0), np.arange(100, 104, 0.01), np.arange(130, 400, 5.0)])
-    marks = find("rate_of_rise", 0.15 * t, times=t + 1, **PARAMS)
+    marks = find("rate_of_rise", 0.15 * t, at=t + 1, **PARAMS)
     assert len(marks) == 1
     assert marks[0].score == pytest.approx(0.15)
 

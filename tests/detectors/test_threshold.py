@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from detectors.contract import CHANGE, END, ONSET, Reason
 from tests.detectors.streams import find
 
-GAS = {"rising": ["10 u", "20 u", "25 u"], "hysteresis": "2 u"}
+GAS: dict[str, Any] = {"rising": ["10 u", "20 u", "25 u"], "hysteresis": "2 u"}
 
 
 def steps(marks):

@@ -58,7 +58,7 @@ def test_bytes_do_not_depend_on_polling(straight: list[Message], batch: int) -> 
     assert drain(SimulatedCity(short(0.75), network=ROUGH, batch=batch), "bozhou/1") == straight
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(st.integers(0, 10_000))
 def test_resume_goes_on_exactly(straight: list[Message], cut: int) -> None:
     """A snapshot at any point, taken up by another source, gives the rest and nothing else."""
@@ -99,7 +99,7 @@ def rows_of(payload: bytes) -> list[tuple[str, int, float]]:
 def test_the_wire_carries_what_the_sensors_measured() -> None:
     """On a perfect network every row comes once, with the value and time that the gateway was given, in all three formats."""
     tidy = Network(slow=0, late=0, repeated=0, garbage=0, stranger="")
-    source = SimulatedCity(short(0.5), network=tidy)
+    source = SimulatedCity(short(1 / 6), network=tidy)
     formats: Counter[str] = Counter()
     total = 0
     for name in source.partitions():
@@ -120,12 +120,12 @@ def test_the_wire_carries_what_the_sensors_measured() -> None:
         assert sorted(got) == sorted(want)
         total += len(got)
     assert set(formats) == {"arrow", "packet", "reading"}
-    assert total == pytest.approx(30 * sum(s.rate for s in CITY.sensors), rel=0.01)
+    assert total == pytest.approx(10 * sum(s.rate for s in CITY.sensors), rel=0.02)
 
 
 def test_a_sensor_stays_in_its_partition() -> None:
     """Else its order would be lost."""
-    source = SimulatedCity(short(0.2))
+    source = SimulatedCity(short(1 / 6))
     home: dict[str, str] = {}
     for name in source.partitions():
         for sensor in {row[0] for _, _, payload in drain(source, name) for row in rows_of(payload)}:
@@ -136,7 +136,7 @@ def test_the_stream_is_untidy_to_the_measure_asked_for() -> None:
     """Repeats are exact, delays and garbage are as frequent as the network says, and a stranger speaks."""
     network = Network(slow=0.02, late=0.001, repeated=0.004, garbage=0.001)
     payloads, delays = [], []
-    for _, recorded, payload in drain(SimulatedCity(short(2), network=network), "bozhou/0"):
+    for _, recorded, payload in drain(SimulatedCity(short(1.5), network=network), "bozhou/0"):
         payloads.append(payload)
         if payload[:11] == b'{"sensor":"' and (rows := rows_of(payload)) and rows[-1][1] > 10**12:
             delays.append(recorded // 1_000_000 - rows[-1][1])
@@ -150,7 +150,7 @@ def test_the_stream_is_untidy_to_the_measure_asked_for() -> None:
     assert delay.max() < 10_000
     broken = sum(1 for p in payloads if p[:1] not in (b"{", b"\xff") or not rows_of(p))
     assert 0 < broken / n < 0.004
-    assert sum(b"BZ-G-9999" in p for p in payloads) >= 12
+    assert sum(b"BZ-G-9999" in p for p in payloads) >= 9
 
 
 def test_a_clock_that_runs_ahead_says_so() -> None:

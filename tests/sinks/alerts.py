@@ -25,7 +25,7 @@ def event(seq: int, kind: AlertEventType = AlertEventType.RAISED, name: str = "l
     now = at + seq * 10 * SECOND
     alert = Alert(
         id=identify(name), kind="gas-leak", level=2, active=not cleared, onset=at - SECOND, raised=at, updated=now,
-        cleared=now if cleared else 0, zone="Z-1", asset="M-7", place="manhole 7", lon=115.8, lat=33.8, owner="gas company",
+        cleared=now if cleared else 0, zone="Z-1", asset="M-7", place="manhole 7", lon=115.8, lat=33.8, owner="gas",
         urgent=False, corroboration=0.875, summary="gas in manhole 7", sensors=("G-1", "G-2"),
         evidence=(FINDING.id,), support=("two sensors agree",),
     )  # fmt: skip

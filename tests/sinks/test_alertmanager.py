@@ -88,7 +88,7 @@ def test_life_of_an_alert(alertmanager: str) -> None:
     (first,) = known(alertmanager, "life")
     assert first["labels"] == {
         "alertname": "gas-leak", "city": "Testburg", "zone": "Z-1", "asset": "M-7", "place": "manhole 7",
-        "owner": "gas company", "alert": str(raised.alert.id),
+        "owner": "gas", "alert": str(raised.alert.id),
     }  # fmt: skip
     assert first["annotations"]["level"] == "II"
     writer.write([escalated(event(1, name="life", at=begun))])

@@ -242,7 +242,7 @@ def test_what_heals_is_waited_for(kafka: Broker) -> None:
     assert partition.poll() is None
     batch = partition.poll()
     assert batch is not None
-    with pytest.raises(SourceError, match="offset 1 at .*TOPIC_AUTHORIZATION_FAILED.*give this user access"):
+    with pytest.raises(SourceError, match=r"offset 1 at .*TOPIC_AUTHORIZATION_FAILED.*give this user access"):
         partition.poll()
 
 

@@ -21,7 +21,7 @@ def opened(place: int | Path, resume: int | None = None, stamp: bool = True) -> 
 
 
 def test_pipe() -> None:
-    """Whole lines come at once, half a line when its end has come, the last without a line end when the writer closes."""
+    """Whole lines come at once, half a line when its end has come, the last when the writer closes."""
     read_end, write_end = os.pipe()
     pipe = opened(read_end)
     assert pipe.poll() is None

@@ -64,7 +64,7 @@ NUMBER = st.one_of(
     ),
     st.sampled_from(["-0", "-0.0", "1E5", "1e400", "0e999", "01", "1.", "true", "null", '"1"', "NaN", "-Infinity"]),
 )
-GOOD_NUMBER = st.floats(-1e6, 1e6).map(repr)
+GOOD_NUMBER = st.floats(-1e6, 1e6, allow_subnormal=False).map(repr)
 TIME = st.one_of(
     st.integers(MS, MS + 10**9).map(str),
     st.datetimes(naive_decode.datetime(1980, 1, 1), naive_decode.datetime(2210, 1, 1)).map(

@@ -1,0 +1,47 @@
+"""How many times faster than real time the simulated city sends, wire encoding included, on one core."""
+
+from __future__ import annotations
+
+import time
+
+from domain.clock import MINUTE
+from perf.report import Report
+from simulators.bozhou import bozhou
+from simulators.scenario import Scenario, demo
+from simulators.source import SimulatedCity
+
+__all__ = ["run"]
+
+#: Event time sent in one repetition, min.
+SPAN = 3
+
+
+def _drain(scenario: Scenario) -> tuple[float, int, int]:
+    """Seconds, messages and bytes of all partitions, one after the other."""
+    source = SimulatedCity(scenario)
+    opened = [source.open(name, None) for name in source.partitions()]
+    messages = size = 0
+    begin = time.perf_counter()
+    for partition in opened:
+        try:
+            while True:
+                batch = partition.poll()
+                if batch is not None:
+                    messages += len(batch)
+                    size += len(batch.data)
+        except StopIteration:
+            continue
+    return time.perf_counter() - begin, messages, size
+
+
+def run(report: Report) -> None:
+    """Measure `SPAN` minutes of the demo, from its third one, when most is going on."""
+    whole = demo(bozhou())
+    scenario = Scenario(whole.city, whole.seed, whole.start, SPAN * MINUTE, whole.scripts)
+    _drain(scenario)  # compiles
+    seconds, messages, size = min(_drain(scenario) for _ in range(3))
+    readings = sum(sensor.rate for sensor in whole.city.sensors) * SPAN * 60
+    report.add("simulator: event time to wall time, wire encoding included", SPAN * 60 / seconds, "ratio", bar=100)
+    report.add("simulator: readings", readings / seconds, "readings/s")
+    report.add("simulator: messages", messages / seconds, "messages/s")
+    report.add("simulator: bytes", size / seconds, "B/s")

@@ -1,0 +1,156 @@
+"""The output is a pure function of the recorded stream.
+
+Whatever the batches, the workers, and however often the run was killed and resumed: aggregates, findings, alert events, late
+rows and dead letters are the same, byte for byte.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from bytewax.errors import BytewaxRuntimeError
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from domain.city import Camera, City, Level, Sensor, Zone
+from domain.clock import SECOND
+from domain.monitors import Monitor, Select, VideoRule
+from domain.settings import EngineSettings
+from flows.engine import Engine
+from flows.run import Cluster, Recovery
+from tests.flows.collect import Collected
+from tests.flows.memory import MemorySource
+
+T0 = 1_764_000_000_000  # ms
+
+CITY = City(
+    "test",
+    "UTC",
+    tuple(Sensor(f"G{i}", "gas-lel", "%LEL", f"Z{i % 2}", low=0.0, high=100.0) for i in range(6)),
+    zones={"Z0": Zone("Z0"), "Z1": Zone("Z1")},
+    cameras={"C0": Camera("C0", "Z0"), "C1": Camera("C1", "Z1")},
+    levels=(Level(1, "I", urgent=True), Level(2, "II")),
+    monitors=(
+        Monitor(
+            "gas",
+            "threshold",
+            "gas-leak",
+            Select(kinds=("gas-lel",)),
+            {"rising": ["20 %LEL", "40 %LEL"], "hysteresis": "2 %LEL"},
+            levels=(2, 1),
+            off_delay=SECOND,
+        ),
+        Monitor("mean", "ewma", "gas-drift", Select(kinds=("gas-lel",)), {}, levels=(2,)),
+        Monitor("silent", "drop_out", "sensor-fault", Select(kinds=("gas-lel",)), {}, levels=(2,)),
+        Monitor("range", "out_of_range", "sensor-fault", Select(kinds=("gas-lel",)), {}, levels=(2,)),
+    ),
+    video_rules=(VideoRule("smoke", "gas-leak", 2, supports=("gas-leak",)),),
+)
+SETTINGS = EngineSettings(shards=3)
+PARTITIONS = {"p0": ("G0", "G1", "G2", "C0"), "p1": ("G3", "G4", "G5", "C1")}
+
+
+def _reading(sensor: str, ms: int, value: float) -> bytes:
+    return json.dumps({"sensor": sensor, "ts": T0 + ms, "value": value}).encode()
+
+
+def _packet(sensor: str, ms: int, value: float) -> bytes:
+    values = [value, 1.0, 2.0]
+    return json.dumps({"sensor": sensor, "t0": T0 + ms, "hz": 10, "v": values}).encode()
+
+
+def _event(camera: str, ms: int, confidence: float) -> bytes:
+    return json.dumps({"camera": camera, "ts": T0 + ms, "type": "smoke", "confidence": confidence}).encode()
+
+
+def _partition(names: tuple[str, ...]) -> st.SearchStrategy[list[tuple[int, bytes]]]:
+    """Messages in order of a clock that moves on, their event times behind it, some late, some from the future, some broken."""
+    sensors, camera = st.sampled_from(names[:-1]), st.just(names[-1])
+    values = st.sampled_from([1.0, 1.5, 25.0, 45.0, 150.0])
+    delay = st.integers(0, 3000) | st.integers(0, 30_000) | st.just(-3_600_000)
+
+    def message(ms: int, sensor: str, value: float, camera: str, form: int) -> bytes:
+        ms = max(ms, 0) if form != 4 else ms
+        if form == 0:
+            return _packet(sensor, ms, value)
+        if form == 1:
+            return _event(camera, ms, 0.9)
+        if form == 2:
+            return b'{"sensor": "unknown", "ts": 1764000000000, "value": 1}'
+        if form == 3:
+            return b"{broken"
+        return _reading(sensor, ms, value)
+
+    def build(rows: list[tuple[int, int, str, float, str, int]]) -> list[tuple[int, bytes]]:
+        clock, out = 0, []
+        for step, late, *rest in rows:
+            clock += step
+            out.append(((T0 + clock) * 1_000_000, message(clock - late, *rest)))
+        return out
+
+    row = st.tuples(st.integers(0, 2500), delay, sensors, values, camera, st.integers(0, 12))
+    return st.lists(row, max_size=40).map(build)
+
+
+streams = st.fixed_dictionaries({name: _partition(names) for name, names in PARTITIONS.items()})
+Stream = dict[str, list[tuple[int, bytes]]]
+
+
+def _run(stream: Stream, batch: int, workers: int = 1, collected: Collected | None = None, **how: object) -> Collected:
+    collected = collected or Collected()
+    crash_after = how.pop("crash_after", None)
+    source = MemorySource(stream, batch, crash_after)  # type: ignore[arg-type]
+    Engine(
+        CITY, SETTINGS, source, None, cluster=Cluster(workers), store={"collect": collected}, **how  # type: ignore[arg-type]
+    ).run()
+    return collected
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(streams)
+def test_batches_and_workers_change_nothing(stream: Stream) -> None:
+    """One message at a time on one worker, and large batches on four, give the same tables."""
+    straight = _run(stream, batch=10_000).tables()
+    assert _run(stream, batch=1).tables() == straight
+    assert _run(stream, batch=7, workers=4).tables() == straight
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(streams, st.lists(st.integers(1, 30), min_size=1, max_size=3), st.integers(1, 4))
+def test_crashes_change_nothing(stream: Stream, crashes: list[int], batch: int) -> None:
+    """Ended anywhere without warning and resumed from the last snapshot, up to three times: the same tables."""
+    straight = _run(stream, batch=10_000).tables()
+    collected = Collected()
+    with TemporaryDirectory() as folder:
+        recovery = Recovery(Path(folder) / "recovery", timedelta(0))
+        for crash_after in crashes:
+            try:
+                _run(stream, batch, collected=collected, recovery=recovery, crash_after=crash_after)
+                break
+            except BytewaxRuntimeError:
+                continue
+        else:
+            _run(stream, batch, collected=collected, recovery=recovery)
+    assert collected.tables() == straight
+
+
+def test_a_stream_with_everything_in_it() -> None:
+    """The property above is about something: this stream has findings, alerts, video, late rows and dead letters."""
+    rows = [(ms, _reading("G0", ms, 1.0 if ms < 10_000 else 45.0)) for ms in range(0, 30_000, 500)]
+    rows += [(12_000, _event("C0", 11_500, 0.9)), (20_000, _reading("G1", 2_000, 1.0)), (20_001, b"{broken")]
+    stream = {"p0": [((T0 + ms) * 1_000_000, payload) for ms, payload in sorted(rows, key=lambda row: row[0])], "p1": []}
+    tables = _run(stream, batch=3).tables()
+    assert {"findings", "alert_events", "video_events", "late_rows", "dead_letters", "readings_packed"} <= tables.keys()
+    assert {"aggregates_1s_stored", "aggregates_1m_stored", "aggregates_1h_stored"} <= tables.keys()
+
+
+@pytest.mark.parametrize("crash_after", [1, 5])
+def test_a_crash_is_an_error(crash_after: int) -> None:
+    """The stand-in for a kill really ends the run."""
+    stream = {"p0": [(T0 * 1_000_000, _reading("G0", 0, 1.0))] * 10, "p1": []}
+    with pytest.raises(BytewaxRuntimeError):
+        _run(stream, batch=1, crash_after=crash_after)
