@@ -54,12 +54,14 @@ def _rows(
                 cell.sigma = max(floor, math.sqrt(cell.squares / (cell.count - 1)))
             continue
         z = min(max((x - cell.mean) / cell.sigma, -clip), clip)
-        if cell.up == 0.0:
-            cell.up_since = t
-        if cell.down == 0.0:
-            cell.down_since = t
-        cell.up = min(max(cell.up + z - drift, 0.0), cap)
-        cell.down = min(max(cell.down - z - drift, 0.0), cap)
+        up, down = cell.up, cell.down
+        # `if up == 0.0: up_since = t`, without a branch that noise makes unpredictable (it would double the cost).
+        cell.up_since += (up == 0.0) * (t - cell.up_since)
+        cell.down_since += (down == 0.0) * (t - cell.down_since)
+        cell.up = up = min(max(up + z - drift, 0.0), cap)
+        cell.down = down = min(max(down - z - drift, 0.0), cap)
+        if cell.grade == 0 and up <= limit and down <= limit:
+            continue
         if cell.grade:
             total = cell.up if cell.reason == RISE else cell.down
             stale = t - cell.onset >= relearn

@@ -45,26 +45,28 @@ def _rows(
         cell.last = t
         if cell.grade and t - cell.found >= hold:
             n = settle(out, n, cell, slot, 0, cell.reason, t, t, 0.0, threshold, x, cell.mean)
-        cell.count += 1
+        count = cell.count + 1
         # 1 / n first, then the product: River's order, so that the results are equal to the last bit.
-        cell.mean += (1.0 / cell.count) * (x - cell.mean)
-        d = x - cell.mean
-        cell.up = alpha * cell.up + d - delta
-        cell.down = alpha * cell.down + d + delta
-        if cell.count == 1 or cell.up < cell.lowest:
-            cell.lowest, cell.lowest_ts = cell.up, t
-        if cell.count == 1 or cell.down > cell.highest:
-            cell.highest, cell.highest_ts = cell.down, t
-        if cell.count < readings:
+        mean = cell.mean + (1.0 / count) * (x - cell.mean)
+        up = alpha * cell.up + (x - mean) - delta
+        down = alpha * cell.down + (x - mean) + delta
+        lower, higher = count == 1 or up < cell.lowest, count == 1 or down > cell.highest
+        lowest, highest = up if lower else cell.lowest, down if higher else cell.highest
+        cell.count, cell.mean, cell.up, cell.down = count, mean, up, down
+        cell.lowest, cell.highest = lowest, highest
+        # `if lower: lowest_ts = t`, without a branch that noise makes unpredictable.
+        cell.lowest_ts += lower * (t - cell.lowest_ts)
+        cell.highest_ts += higher * (t - cell.highest_ts)
+        if count < readings:
             continue
-        rise = cell.up - cell.lowest if side >= 0 else 0.0
-        fall = cell.highest - cell.down if side <= 0 else 0.0
+        rise = up - lowest if side >= 0 else 0.0
+        fall = highest - down if side <= 0 else 0.0
         if rise > threshold or fall > threshold:
             reason = RISE if rise >= fall else FALL
             if cell.grade == 0:
                 cell.reason = reason
             onset = cell.lowest_ts if reason == RISE else cell.highest_ts
-            n = settle(out, n, cell, slot, 1, reason, t, onset, max(rise, fall), threshold, x, cell.mean)
+            n = settle(out, n, cell, slot, 1, reason, t, onset, max(rise, fall), threshold, x, mean)
             cell.found = t
             cell.count = 0
             cell.up = cell.down = cell.mean = 0.0

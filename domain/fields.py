@@ -36,7 +36,7 @@ ID_BYTES: Final = 128
 def _reference(text: str) -> str:
     if not text.isprintable() or text != text.strip() or "*" in text:
         raise ValueError(f"expected an id without control characters, '*' and outer spaces, got {text!r}")
-    if len(text.encode()) > ID_BYTES:
+    if len(text) > ID_BYTES // 4 and len(text.encode()) > ID_BYTES:  # a character has at most four bytes
         raise ValueError(
             f"expected an id of at most {ID_BYTES} bytes, got {len(text.encode())} bytes: {text[:32]!r}..."
         )

@@ -65,10 +65,10 @@ def city_flow(intake: Intake, layout: Layout, settings: EngineSettings, outlets:
         op.flat_map_batch("dead", records, lambda items: [item for _, item in items if isinstance(item, DeadLetter)]),
     )
     for name, sink in outlets.store.items():
-        op.output(name, stored, sink)
+        op.output(f"to_{name}", stored, sink)
     told: Stream[AlertEvent] = op.flat_map_batch("told", alerts, lambda items: [event for _, event in items])
     for name, sink in outlets.alerts.items():
-        op.output(name, told, sink)
+        op.output(f"to_{name}", told, sink)
     return flow
 
 

@@ -1,12 +1,10 @@
 """Simulated cities: the wire bytes their gateways would send, and the truth of what happened.
 
-    bozhou    the registry of a city the size of Bozhou
-    streets   where things stand
-    signals   what sensors read when nothing happens
-    effects   how an incident or a fault changes what one sensor reads
-    incidents scripts: what happens, which sensors and cameras see it, and what should be reported
-    scenario  a city, a seed, a span and the scripts in it
-    gateway   readings to messages: delays, repeats, garbage
-    wire      kernels that write messages as bytes
-    source    a scenario as a stream that the engine reads
+- `bozhou`: the registry of a city the size of Bozhou, on the plan of `streets`
+- `signals`: what sensors read when nothing happens
+- `effects`: how an incident or a fault changes what one sensor reads
+- `incidents`: scripts of what happens, which sensors and cameras see it, and what should be reported
+- `scenario`: a city, a seed, a span and the scripts in it
+- `gateway`: readings to messages, delayed, repeated, spoiled; `wire` writes their bytes
+- `source`: a scenario as a stream that the engine reads
 """

@@ -1,8 +1,8 @@
 """A city the size of Bozhou: its registry, made up but true to scale.
 
-The counts are those that Bozhou's platform reported (China Construction News, 28 September 2022): 1,840 gas monitors, 304
-water sensors, 333 drainage gauges, 784 devices on 17 bridges, 26 flood-prone spots with a named person each; and 1,581
-septic tanks and sewers as in Chongqing Jiangbei. Streets, names and people are invented.
+The counts are those that Bozhou's platform reported (China Construction News, 28 September 2022): 1,840 gas monitors,
+304 water sensors, 333 drainage gauges, 784 devices on 17 bridges, 26 flood-prone spots with a named person each; and
+1,581 septic tanks and sewers as in Chongqing Jiangbei. Streets, names and people are invented.
 
 `python -m simulators.bozhou FOLDER` writes the registry as a city folder. Its monitors are written by hand in
 `cities/bozhou/monitors.toml`.
@@ -30,8 +30,8 @@ SPACES = {"valve-well": 0.40, "telecom-manhole": 0.25, "sewer-manhole": 0.20, "c
 #: How often a gas monitor reports, in seconds, and the share of each: those on batteries report seldom.
 GAS_PERIODS = {5: 0.10, 10: 0.20, 30: 0.40, 60: 0.30}
 
-FAMILY = "Li Wang Zhang Liu Chen Yang Zhao Huang Zhou Wu Xu Sun Ma".split()
-GIVEN = "Min Jie Lan Qiang Yan Tao".split()
+FAMILY = ("Li", "Wang", "Zhang", "Liu", "Chen", "Yang", "Zhao", "Huang", "Zhou", "Wu", "Xu", "Sun", "Ma")
+GIVEN = ("Min", "Jie", "Lan", "Qiang", "Yan", "Tao")
 
 
 class Registry:
@@ -70,7 +70,7 @@ class Registry:
 
 
 def gas_mains(city: Registry, rng: np.random.Generator) -> None:
-    """A monitor at every crossing; mains under all streets from west to east and under every fifth from south to north."""
+    """A monitor at every crossing; mains under all streets from west to east, and under every fifth across."""
     columns, rows = STREETS.columns, STREETS.rows
     spaces = rng.choice(list(SPACES), columns * rows, p=list(SPACES.values()))
     periods = rng.choice(list(GAS_PERIODS), columns * rows, p=list(GAS_PERIODS.values()))

@@ -1,4 +1,7 @@
-"""How an incident, or a sensor's own fault, changes what one sensor reads. Times are seconds after the scenario's start."""
+"""How an incident, or a sensor's own fault, changes what one sensor reads.
+
+Times are seconds after the scenario's start.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +44,7 @@ class Effect(ABC):
 
 @dataclass(frozen=True, slots=True)
 class Swell(Effect):
-    """Gas, water or load that comes in from `start` and ebbs away from `end` on, both exponentially (constants in s)."""
+    """Gas, water or load that comes in from `start` and ebbs away from `end` on, exponentially (constants in s)."""
 
     amount: float
     rise: float

@@ -1,7 +1,7 @@
 """Gateways: what they send for one partition of the stream, ten seconds of event time after ten seconds.
 
-A chunk's bytes depend on the scenario, the partition and the chunk alone, so a stream can be taken up anywhere. A message
-is recorded in the chunk of its recorded time: what is delayed past a chunk's end goes over to the next one.
+A chunk's bytes depend on the scenario, the partition and the chunk alone, so a stream can be taken up anywhere. A
+message belongs to the chunk of its recorded time: what is delayed past a chunk's end goes over to the next one.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -18,7 +19,7 @@ import pyarrow as pa
 from numba import njit
 
 from domain.clock import MILLISECOND
-from domain.records import Floats, Int32s, Int64s
+from domain.records import Floats, Int64s
 from simulators.effects import ClockAhead, Effect, Fault
 from simulators.scenario import Scenario
 from simulators.signals import Rows
@@ -66,7 +67,7 @@ class Chunk:
 def spread(scenario: Scenario, partitions: int) -> list[list[str]]:
     """Assets of every partition: each to the least loaded one, the busiest first, so that load is even.
 
-    Sensors without an asset go by their own id. A reading inside a packet is taken to be a tenth of the work of one by itself.
+    Sensors without an asset go by their own id. A reading in a packet is taken to be a tenth of the work of one alone.
     """
     rate: dict[str, float] = {}
     for sensor in scenario.city.sensors:
@@ -82,7 +83,7 @@ def spread(scenario: Scenario, partitions: int) -> list[list[str]]:
 
 
 @njit(nogil=True, cache=True)
-def _times(period, phase, bound, out):  # type: ignore[no-untyped-def]
+def _times(period: Int64s, phase: Int64s, bound: Int64s, out: Int64s) -> None:
     """Fill in the times of all rows: the first of each sensor is in `phase`."""
     for k in range(len(period)):
         for i in range(bound[k + 1] - bound[k]):
@@ -100,9 +101,9 @@ class Gateway:
         mine = set(spread(scenario, partitions)[partition])
         index = [i for i, s in enumerate(city.sensors) if (s.asset or s.id) in mine]
         fast = {s.asset for s in city.sensors if s.rate >= PACKET_RATE}
-        dense = {asset for i, asset in enumerate(sorted(fast)) if (i + 1) * network.arrow // 1 > i * network.arrow // 1}
+        dense = {asset for i, asset in enumerate(sorted(fast)) if int((i + 1) * network.arrow) > int(i * network.arrow)}
         # Slots: what goes out as Arrow first, gateway by gateway, then packets, then single readings.
-        index.sort(key=lambda i: self._order(city.sensors[i].asset, city.sensors[i].rate, dense) + (i,))
+        index.sort(key=lambda i: (*self._order(city.sensors[i].asset, city.sensors[i].rate, dense), i))
         sensors = [city.sensors[i] for i in index]
         self._sensor = np.array(index, np.int32)
         self._period = np.array([max(round(1000 / s.rate), 1) for s in sensors], np.int64)
@@ -118,10 +119,8 @@ class Gateway:
         # Slots [first, last) of each gateway that sends Arrow, and the ids of its sensors.
         owner = [s.asset if s.asset in dense else "" for s in sensors]
         self._dense = sum(1 for asset in owner if asset)
-        edges = [k for k in range(self._dense + 1) if k in (0, self._dense) or owner[k] != owner[k - 1]]
-        self._arrow = [
-            (a, b, _strings([s.id for s in sensors[a:b]])) for a, b in zip(edges, edges[1:], strict=False) if b > a
-        ]
+        edges = [0, *(k for k in range(1, self._dense + 1) if k == self._dense or owner[k] != owner[k - 1])]
+        self._arrow = [(a, b, _strings([s.id for s in sensors[a:b]])) for a, b in pairwise(edges)]
         cameras = {id for i, id in enumerate(city.cameras) if i % partitions == partition}
         self._sightings = [s for s in scenario.sightings if s.camera in cameras]
 
@@ -186,7 +185,9 @@ class Gateway:
         kind = np.where(self._packet[slots], PACKET, READING).astype(np.uint8)
         return Messages(kind, first, size[slots], slots, rows.ts[first + size[slots] - 1])
 
-    def _tables(self, rows: Rows, stamped: Int64s, number: Int64s, sent: npt.NDArray[np.bool_]) -> list[tuple[int, bytes]]:
+    def _tables(
+        self, rows: Rows, stamped: Int64s, number: Int64s, sent: npt.NDArray[np.bool_]
+    ) -> list[tuple[int, bytes]]:
         """Arrow messages: one a gateway and second, sensors one after the other."""
         found = []
         for a, b, names in self._arrow:

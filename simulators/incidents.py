@@ -1,7 +1,7 @@
 """What happens in a city: each script is one incident, with what its sensors and cameras see of it, and the truth.
 
-A script is a function of a `Stage` (the city, and random choices that a seed makes) and the times at which it begins and
-ends. Which figures an incident takes is said where it is written; they are the simulator's own unless a source is named.
+A script is a function of a `Stage` (the city, and random choices that a seed makes) and the times in s at which it
+begins and ends. Its figures stand where they are used; they are the simulator's own unless a source is named.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ class Stage:
         return [camera for camera in self.city.cameras.values() if camera.asset == asset]
 
     def pick(self, choices: Iterable[tuple[str, str]]) -> str:
-        """One of the ids, given with their zones, in a zone that nothing happened in if there is one, and never twice."""
+        """One of the ids, given with their zones: never the same twice, and if possible in a zone of its own."""
         free = [(id, zone) for id, zone in choices if id not in self._used]
         calm = [(id, zone) for id, zone in free if zone not in self._used] or free
         if not calm:
@@ -171,7 +171,9 @@ class Stage:
             **truth,  # type: ignore[arg-type]
         )
 
-    def watch(self, cameras: Iterable[Camera], start: float, end: float, every: float, type: str) -> tuple[Sighting, ...]:
+    def watch(
+        self, cameras: Iterable[Camera], start: float, end: float, every: float, type: str
+    ) -> tuple[Sighting, ...]:
         """What cameras report of something that they see well, about `every` s."""
         found = []
         for camera in cameras:
@@ -233,7 +235,7 @@ def cabinet_leak(stage: Stage, start: float, end: float) -> Scripted:
 
 
 def water_burst(stage: Stage, start: float, end: float) -> Scripted:
-    """A main bursts: a pressure wave at about 1,000 m/s, a lower pressure around it, and more flow until valves are shut."""
+    """A main bursts: a pressure wave at about 1,000 m/s, less head around it, more flow until valves are shut."""
     asset = stage.asset("water-main", fit=lambda a: bool(stage.on(a.id, "flow")) and bool(stage.on(a.id, "pressure")))
     hops = {asset.id: 0}
     ring = [asset.id]
@@ -257,7 +259,7 @@ def water_burst(stage: Stage, start: float, end: float) -> Scripted:
 
 
 def slow_leak(stage: Stage, start: float, end: float) -> Scripted:
-    """A joint begins to weep: 4 m3/h and a few centimetres of head, which no one can tell from demand within minutes."""
+    """A joint begins to weep: 4 m3/h and 5 cm of head, which no one can tell from demand within minutes."""
     asset = stage.asset("water-main", fit=lambda a: bool(stage.on(a.id, "flow")) and bool(stage.on(a.id, "pressure")))
     pressure, flow = stage.on(asset.id, "pressure")[0], stage.on(asset.id, "flow")[0]
     effects = (Ramp(pressure.id, start, end, amount=-0.05), Ramp(flow.id, start, end, amount=4.0))
@@ -268,7 +270,7 @@ def slow_leak(stage: Stage, start: float, end: float) -> Scripted:
 
 
 def waterlogging(stage: Stage, start: float, end: float) -> Scripted:
-    """A rainstorm drowns a flood-prone spot, and its camera sees the water (15 cm on a lane count as waterlogging, GB 50014)."""
+    """A rainstorm drowns a flood-prone spot, and its camera sees it. 15 cm on a lane are waterlogging (GB 50014)."""
     asset = stage.asset("flood-spot")
     depth, cameras = stage.on(asset.id, "road-depth")[0], stage.cameras_on(asset.id)
     storm = Storm(max(start - 150, 0.0), end + 180, peak=60.0, lon=asset.lon, lat=asset.lat, radius=2500.0)
@@ -286,7 +288,9 @@ def overload(stage: Stage, start: float, end: float) -> Scripted:
     for i, sensor in enumerate(strains):
         at = start + 4 * i / len(strains)
         effects.append(Pulse(sensor.id, at, at + 6, amount=float(stage.rng.uniform(90, 130))))
-    effects += [Ring(s.id, start + 2, end, amount=float(stage.rng.uniform(0.1, 0.2)), hertz=3.0, decay=3.0) for s in shakes]
+    effects += [
+        Ring(s.id, start + 2, end, amount=float(stage.rng.uniform(0.1, 0.2)), hertz=3.0, decay=3.0) for s in shakes
+    ]
     truth = stage.incident(
         "overload", start, start + 10, asset, (*strains, *shakes), cameras, alert="bridge-overload", level=2
     )
@@ -294,12 +298,10 @@ def overload(stage: Stage, start: float, end: float) -> Scripted:
 
 
 def settlement(stage: Stage, start: float, end: float) -> Scripted:
-    """A support sinks within 40 s: strain moves by 20 to 30 um/m (13 to 32 in the Munich bridge data) and stays, piers tilt."""
+    """A support sinks within 40 s: strain moves by 20 to 30 um/m (Munich: 13 to 32) and stays, and piers tilt."""
     asset = stage.asset("bridge")
     strains, tilts = stage.on(asset.id, "strain", "dynamic-strain")[::2], stage.on(asset.id, "tilt")[:3]
-    effects: list[Effect] = [
-        Ramp(s.id, start, start + 40, amount=-float(stage.rng.uniform(20, 30))) for s in strains
-    ]
+    effects: list[Effect] = [Ramp(s.id, start, start + 40, amount=-float(stage.rng.uniform(20, 30))) for s in strains]
     effects += [Ramp(s.id, start, start + 40, amount=float(stage.rng.uniform(0.06, 0.12))) for s in tilts]
     truth = stage.incident("settlement", start, end, asset, (*strains, *tilts), alert="bridge-settlement", level=2)
     return Scripted(truth, tuple(effects))

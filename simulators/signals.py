@@ -133,7 +133,9 @@ class World(Protocol):
 
 
 @njit(nogil=True, cache=True)
-def _draw(bound, ts, begin, end, before, after, noise, out):  # type: ignore[no-untyped-def]
+def _draw(
+    bound: Int64s, ts: Int64s, begin: int, end: int, before: Floats, after: Floats, noise: Floats, out: Floats
+) -> None:
     """Straight lines between the calm values at both ends of the chunk, plus noise (given in `out` as unit normals)."""
     for k in range(len(bound) - 1):
         slope = (after[k] - before[k]) / (end - begin)
@@ -142,23 +144,43 @@ def _draw(bound, ts, begin, end, before, after, noise, out):  # type: ignore[no-
 
 
 @njit(nogil=True, cache=True)
-def _cross(bound, ts, period, segment, gain, first, last, time, weight, width, out):  # type: ignore[no-untyped-def]
+def _cross(
+    bound: Int64s,
+    ts: Int64s,
+    period: Int64s,
+    segment: Int64s,
+    gain: Floats,
+    first: Int64s,
+    last: Int64s,
+    vehicles: Floats,
+    out: Floats,
+) -> None:
     """Add a Gaussian pulse for each vehicle `first[i]:last[i]` that crosses while segment `segment[i]` is measured."""
     for i in range(len(segment)):
         begin, end = bound[segment[i]], bound[segment[i] + 1]
         if begin == end:
             continue
         for j in range(first[i], last[i]):
-            reach = 3.5 * width[j]
-            low = begin + max(int(math.ceil((time[j] - reach - ts[begin]) / period[segment[i]])), 0)
-            high = begin + min(int(math.floor((time[j] + reach - ts[begin]) / period[segment[i]])) + 1, end - begin)
+            time, weight, width = vehicles[j]
+            step, since = period[segment[i]], time - ts[begin]
+            low = begin + max(math.ceil((since - 3.5 * width) / step), 0)
+            high = begin + min(math.floor((since + 3.5 * width) / step) + 1, end - begin)
             for r in range(low, high):
-                x = (ts[r] - time[j]) / width[j]
-                out[r] += gain[i] * weight[j] * math.exp(-0.5 * x * x)
+                x = (ts[r] - time) / width
+                out[r] += gain[i] * weight * math.exp(-0.5 * x * x)
 
 
 @njit(nogil=True, cache=True)
-def _shake(bound, ts, segment, frequency, phase, ambient, envelope, out):  # type: ignore[no-untyped-def]
+def _shake(
+    bound: Int64s,
+    ts: Int64s,
+    segment: Int64s,
+    frequency: Floats,
+    phase: Floats,
+    ambient: float,
+    envelope: Floats,
+    out: Floats,
+) -> None:
     """Add the bridge's two lowest modes, rung by wind and by what crosses it."""
     for i in range(len(segment)):
         for r in range(bound[segment[i]], bound[segment[i] + 1]):
@@ -222,19 +244,21 @@ class Signals:
         # Vehicles shake one bridge at a time; which one, per sensor that feels them.
         bridges = sorted({s.asset for s, gain in zip(city.sensors, self._traffic, strict=True) if gain > 0})
         index = {asset: i for i, asset in enumerate(bridges)}
-        self._bridge = np.array([index.get(s.asset, -1) if self._traffic[i] else -1 for i, s in enumerate(city.sensors)])
+        feels = zip(city.sensors, self._traffic, strict=True)
+        self._bridge = np.array([index[s.asset] if gain > 0 else -1 for s, gain in feels], np.int64)
         self._shaken = np.array([s.kind == "acceleration" for s in city.sensors], bool)
         self._modes = np.round(np.column_stack([rng.uniform(2, 5, len(bridges)), rng.uniform(6, 11, len(bridges))]), 2)
 
     def _slow(self, sensor: Int32s, t: float) -> Floats:
         """Values at `t` s without noise, traffic and rain."""
         hour = (self._clock + t) / 3600
-        return (
+        value: Floats = (
             self._mean[sensor]
             + self._day[sensor] * np.cos((hour - self._peak[sensor]) * (2 * np.pi / 24))
             + self._half[sensor] * np.cos((hour - self._half_peak[sensor]) * (2 * np.pi / 12))
             + self._wander[sensor] * np.sin(t / self._wander_period[sensor] * 2 * np.pi + self._wander_phase[sensor])
         )
+        return value
 
     def calm(self, sensor: int, t: float) -> float:
         """What a sensor reads at `t` s without noise, traffic and rain."""
@@ -257,7 +281,7 @@ class Signals:
         chunks = range(begin // self.CHUNK - 1, (end - 1) // self.CHUNK + 2)
         fleets = [np.concatenate([self._vehicles(int(b), c) for c in chunks]) for b in used]
         until = np.cumsum([len(fleet) for fleet in fleets])
-        vehicles = np.ascontiguousarray(np.concatenate(fleets).T)
+        vehicles = np.concatenate(fleets)
         place = np.searchsorted(used, bridge[segment])
         last = until[place]
         first = last - np.array([len(fleet) for fleet in fleets])[place]
@@ -265,7 +289,9 @@ class Signals:
         shaken = self._shaken[rows.sensor[segment]]
         envelope = np.zeros_like(out)
         for target, part in ((out, ~shaken), (envelope, shaken)):
-            _cross(rows.bound, rows.ts, rows.period, segment[part], gain[part], first[part], last[part], *vehicles, target)
+            _cross(
+                rows.bound, rows.ts, rows.period, segment[part], gain[part], first[part], last[part], vehicles, target
+            )
         part = segment[shaken]
         frequency, phase = self._modes[bridge[part]], self._wander_phase[rows.sensor[part]]
         _shake(rows.bound, rows.ts, part, frequency, phase, self.WIND, envelope, out)

@@ -50,7 +50,7 @@ class Messages:
 
 
 class Templates:
-    """The part of each sensor's messages that never changes, sensors by slot: up to its id, and its rate in a packet."""
+    """What never changes in the messages of each sensor, by slot: up to its id, and its rate in a packet."""
 
     def __init__(self, ids: Sequence[str], hertz: Sequence[int]) -> None:
         heads = [b'{"sensor":"' + id.encode() + b'","t' for id in ids]
@@ -66,14 +66,14 @@ def _flat(texts: Sequence[bytes]) -> tuple[Bytes, Int64s]:
 
 
 @njit(nogil=True, cache=True)
-def _copy(out, at, source, begin, end):  # type: ignore[no-untyped-def]
+def _copy(out: Bytes, at: int, source: Bytes, begin: int, end: int) -> int:
     for i in range(begin, end):
         out[at + i - begin] = source[i]
     return at + end - begin
 
 
 @njit(nogil=True, cache=True)
-def _decimal(out, at, number, decimals):  # type: ignore[no-untyped-def]
+def _decimal(out: Bytes, at: int, number: int, decimals: int) -> int:
     """Write `number / 10**decimals` with exactly so many digits after the point."""
     if number < 0:
         out[at] = 45  # -
@@ -95,9 +95,24 @@ def _decimal(out, at, number, decimals):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _write(  # type: ignore[no-untyped-def]
-    kind, first, count, slot, head, head_at, rate, rate_at, ts, number, decimals, raw, text, out, start, end
-):
+def _write(
+    kind: npt.NDArray[np.uint8],
+    first: Int64s,
+    count: Int64s,
+    slot: Int32s,
+    head: Bytes,
+    head_at: Int64s,
+    rate: Bytes,
+    rate_at: Int64s,
+    ts: Int64s,
+    number: Int64s,
+    decimals: npt.NDArray[np.int8],
+    raw: Bytes,
+    text: Bytes,
+    out: Bytes,
+    start: Int64s,
+    end: Int64s,
+) -> int:
     at = 0
     for i in range(len(kind)):
         start[i] = at
@@ -153,7 +168,8 @@ def encode(
         What raw messages refer to.
     """
     made = messages.kind != RAW
-    room = int(messages.count.sum()) * _DIGITS + int(made.sum()) * (_FIXED + int(np.diff(templates.head_at).max(initial=0)))
+    fixed = _FIXED + int(np.diff(templates.head_at).max(initial=0))
+    room = int(messages.count[made].sum()) * _DIGITS + int(made.sum()) * fixed + int(messages.count[~made].sum())
     out = np.empty(room, np.uint8)
     start, end = np.empty(len(messages), np.int64), np.empty(len(messages), np.int64)
     size = _write(

@@ -106,6 +106,10 @@ class KafkaSource(Source):
         group: str = "",
         on_gap: Callable[[str, int], None] = _count_gap,
     ) -> None:
+        if not topics:
+            raise SourceError(f"Kafka at {brokers}: expected at least one topic")
+        if not 1 <= batch <= 1_000_000:
+            raise SourceError(f"expected 1 to 1,000,000 messages in a batch, got {batch}")
         self.brokers = brokers
         self.topics = tuple(topics)
         self.start: Start = start
@@ -237,6 +241,7 @@ class KafkaPartition(Partition):
             raise self._source.failure(f"{self._name}, offset {self._next}", self._broken)
         batch = self._batch(messages) if messages else None
         if end is not None:
+            end = end if self._end is None else min(end, self._end)
             self._on_gap(end - self._next)  # control records are no messages
             self._next = max(self._next, end)
             self._caught_up = True

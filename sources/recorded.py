@@ -30,6 +30,7 @@ __all__ = ["Recording", "open_recording"]
 #: Files of a folder that hold data; others (read-me, licence) are passed over.
 DATA: Final = re.compile(r"\.(csv|ndjson|jsonl|json|parquet)(\.gz|\.zip)?$|\.zip$", re.IGNORECASE)
 
+#: Files that are NDJSON by their name, even if they are empty or begin with a line that is none.
 NDJSON: Final = re.compile(r"\.(ndjson|jsonl)(\.gz|\.zip)?$", re.IGNORECASE)
 
 

@@ -25,7 +25,7 @@ class Broker:
 
     def __init__(self, address: str) -> None:
         self.address = address
-        self._producer = Producer({"bootstrap.servers": address, "linger.ms": 1})
+        self._producer = Producer({"bootstrap.servers": address, "linger.ms": 1, "log_level": 0})
 
     def topic(self) -> str:
         return f"lifeline.test.{uuid.uuid4().hex}"

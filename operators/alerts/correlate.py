@@ -118,7 +118,8 @@ class Correlator:
         begins = not sign.lasting or sign.latest is finding
         sign.latest, sign.level = finding, finding.level
         if begins:
-            sign.onset, sign.due, sign.end, sign.ripe = finding.onset, finding.ts + sign.on_delay, FOREVER, False
+            sign.onset, sign.began, sign.end, sign.ripe = finding.onset, finding.ts, FOREVER, False
+            sign.due = sign.began + sign.on_delay
             state.timers.at(max(sign.due, now), (sign.source, sign.by))
         elif sign.ripe:
             state.timers.at(now, (sign.source, sign.by))
@@ -139,7 +140,7 @@ class Correlator:
         sign = self.state.signs.get(event.camera, {}).get(_by(event))
         if sign is None:
             sign = self._new_sign(event)
-            sign.onset = event.ts
+            sign.onset = sign.began = event.ts
         if not isinstance(sign.latest, VideoEvent) or event.confidence >= sign.latest.confidence:
             sign.latest = event
         # An event is over at once; what keeps the sign is its off-delay.
@@ -209,7 +210,8 @@ class Correlator:
         self._forget_rested(now)
         flaps = max((case.flaps + 1 for _, case in state.rested.near((kind,), sign.site, self._places)), default=0)
         hold = min(rules.flap_hold << min(flaps - 1, 32), rules.flap_hold_most) if flaps else 0
-        id = identify("alert", kind, sign.site.key, sign.onset, sign.latest.id, self._city.name)
+        first = sign.source, sign.by, sign.began  # no sign begins twice at one time: no two alerts share an id
+        id = identify("alert", kind, sign.site.key, sign.onset, *first, self._city.name)
         case = Case(state.cases, kind, kinds, sign.site, sign, id, hold, flaps, sign.level, sign.onset)
         state.cases += 1
         state.open.add(case)

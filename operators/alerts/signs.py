@@ -29,6 +29,7 @@ class Sign:
     latest: Record
     level: int = 0  # city level that it asks for now; 0: none
     onset: int = 0
+    began: int = 0  # event time of the record that it began with
     due: int = 0  # event time until which it must last before it counts
     end: int = FOREVER  # event time of its end; FOREVER while it lasts
     ripe: bool = False  # has lasted so long

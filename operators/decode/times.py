@@ -32,7 +32,8 @@ def packet_times(ts: Int64s, first: int, stop: int, t0: int, hz: float) -> bool:
     if not (hz > 0.0 and hz <= MAX_HZ):
         return False
     n = stop - first
-    if (n - 1) * 1e9 / hz > 9e18 or t0 + np.int64(np.rint((n - 1) * 1e9 / hz)) >= TS_MAX:
+    last = np.rint((n - 1) * 1e9 / hz)
+    if last > 9e18 or np.int64(last) >= TS_MAX - t0:
         return False
     period = np.int64(1e9 / hz)
     if period * hz == 1e9 and n < 1 << 32:  # the quotients are whole: no division

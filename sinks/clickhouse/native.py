@@ -168,8 +168,11 @@ def _fixed(column: Column, values: Any, dtype: np.dtype[Any]) -> memoryview:
         # Same memory or an exact copy, never a silent loss: datetime64, fractions and what overflows are refused.
         if array.dtype.kind not in "iufb" or (array.dtype.kind == "f" and dtype.kind != "f"):
             raise TypeError(f"column {column.name!r}: cannot store {array.dtype} as {column.type}")
-        converted = array.astype(dtype)
-        if not np.array_equal(converted, array, equal_nan=array.dtype.kind == "f"):
+        with np.errstate(invalid="ignore", over="ignore"):
+            converted = array.astype(dtype)
+            back = converted.astype(array.dtype)
+        nan = array.dtype.kind == "f"
+        if not (np.array_equal(converted, array, equal_nan=nan) and np.array_equal(back, array, equal_nan=nan)):
             raise TypeError(f"column {column.name!r}: {array.dtype} values do not fit {column.type}")
         array = converted
     return np.ascontiguousarray(array).view(np.uint8).data

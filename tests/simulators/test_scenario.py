@@ -83,7 +83,7 @@ def test_sensors_read_within_their_range_when_nothing_happens() -> None:
     [("gas-leak", 25, 60), ("cabinet-leak", 25, 70), ("waterlogging", 0.27, 0.45), ("septic-gas", 30, 60)],
 )
 def test_what_should_alert_passes_its_threshold(kind: str, low: float, high: float) -> None:
-    """The first sensor of an incident reads as high as the level in the truth asks for, and no higher than is plausible."""
+    """The incident's first sensor reads as high as the level in the truth asks for, but no higher than is plausible."""
     scenario = demo(CITY)
     incident = next(i for i in scenario.truth if i.kind == kind)
     at = (incident.start - scenario.start) / SECOND

@@ -19,7 +19,7 @@ def messages(rows: list[tuple[int, int, int, int]]) -> Messages:
 
 @given(st.lists(NUMBERS, min_size=1, max_size=20), st.integers(0, 6), st.integers(0, 10**15))
 def test_values_read_back_exactly(numbers: list[int], decimals: int, ts: int) -> None:
-    """A reader gets the float nearest to number / 10**decimals, in readings and packets: what was meant, bit for bit."""
+    """A reader gets the float nearest to number / 10**decimals, in readings and packets, bit for bit."""
     n = len(numbers)
     rows = [(READING, i, 1, 0) for i in range(n)] + [(PACKET, 0, n, 1)]
     data, start, end = encode(

@@ -235,6 +235,23 @@ def test_control_records_at_the_end_do_not_keep_it_from_ending(kafka: Broker) ->
         partition.poll()
 
 
+def test_the_end_is_no_gap(kafka: Broker) -> None:
+    """Messages behind the end that was asked for are left out, not missing."""
+    eof = KafkaError(KafkaError._PARTITION_EOF)
+    partition, gaps = prepared(kafka, [Message(i) for i in range(15)] + [Message(15, eof)], until_end=True)
+    batch = partition.poll()
+    assert batch is not None
+    assert (len(batch), partition.snapshot(), gaps) == (10, 10, [])
+
+
+def test_wrong_arguments() -> None:
+    """Said at once, not when the first message should come."""
+    with pytest.raises(SourceError, match="at least one topic"):
+        KafkaSource("b:1", [])
+    with pytest.raises(SourceError, match="messages in a batch, got 0"):
+        KafkaSource("b:1", ["t"], batch=0)
+
+
 def test_what_heals_is_waited_for(kafka: Broker) -> None:
     """A broker that is away is no reason to stop; a refusal is."""
     away, refused = KafkaError(KafkaError._TRANSPORT), KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED)

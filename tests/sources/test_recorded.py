@@ -110,11 +110,8 @@ def readings(folder: Path) -> Path:
 def recording(folder: Path) -> Path:
     path = folder / "recording"
     recorder = Recorder(path, ["t/0", "t/1", "t/10"], segment=60)
-    for i in range(20):
-        payloads = LINES[i : i + 2]
-        recorder.write(RawBatch.of(f"t/{i % 2}", payloads, [10 * i, 10 * i + 1], [T0 + i] * len(payloads))) if len(
-            payloads
-        ) == 2 else None
+    for i in range(19):
+        recorder.write(RawBatch.of(f"t/{i % 2}", LINES[i : i + 2], [10 * i, 10 * i + 1], [T0 + i] * 2))
     recorder.flush()
     return path
 

@@ -141,7 +141,7 @@ def test_a_stream_that_cannot_be_used_is_one_dead_letter(payload: bytes, reason:
 
 
 def test_a_cut_stream_keeps_what_came_before_the_cut() -> None:
-    """Wherever it is cut: whole batches are rows, what follows is one dead letter, unless the cut is between batches."""
+    """Wherever it is cut: whole batches are rows, what follows is one dead letter (none if cut between batches)."""
     payload = stream(*[batch()] * 3)
     for n in range(4, len(payload)):
         found = decode(payload[:n])

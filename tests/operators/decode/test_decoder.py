@@ -132,7 +132,7 @@ def test_any_mixture_equals_the_naive_decoder(batch: list[bytes]) -> None:
 
 @given(st.lists(st.one_of(messages(), st.binary(max_size=60), st.just(stream(arrow_batch()))), max_size=12), st.data())
 def test_batching_does_not_matter(batch: list[bytes], data: st.DataObject) -> None:
-    """One message at a time, all at once, or cut anywhere: the same rows, events and letters, and never an exception."""
+    """One message at a time, all at once, or cut anywhere: the same rows, events and letters, never an exception."""
     whole = decode(*batch)
     cuts = sorted({0, len(batch), *data.draw(st.lists(st.integers(0, len(batch)), max_size=3))})
     for bounds in (cuts, range(len(batch) + 1)):
@@ -239,7 +239,7 @@ def test_a_bad_row_of_a_packet_loses_only_itself() -> None:
 
 def test_rows_are_counted_through_a_list() -> None:
     """Offset and row name one place of the stream, so no two letters share them."""
-    packet = '{"sensor":"G1","t0":%d,"hz":100,"v":[1,null]}' % MS
+    packet = f'{{"sensor":"G1","t0":{MS},"hz":100,"v":[1,null]}}'
     found = decode(f"[{packet},7,{READING % (MS, 1)},{packet}]".encode())
     assert [(letter.row, letter.reason) for letter in found.dead] == [
         (1, "wrong-type"),

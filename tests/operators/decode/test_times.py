@@ -53,6 +53,7 @@ def test_a_time_text_is_right_or_refused(text: str) -> None:
 @example(1e9, 300)
 @example(0.1, 100)
 @example(2e9 / 3, 300)
+@example(1e-9, 9)
 def test_rows_are_at_the_nearest_nanosecond(hz: float, n: int) -> None:
     """Row i is at t0 + round(i * 1e9 / hz); rows of one packet are never at the same time."""
     ts = np.full(n + 2, -1)
@@ -65,7 +66,7 @@ def test_rows_are_at_the_nearest_nanosecond(hz: float, n: int) -> None:
         assert not packet_times(ts, 1, n + 1, T0, hz)
 
 
-@pytest.mark.parametrize("hz", [0.0, -0.0, -1.0, float("nan"), float("inf"), 1.1e9, 5e-324, 1e-300, 1e-10])
+@pytest.mark.parametrize("hz", [0.0, -0.0, -1.0, float("nan"), float("inf"), 1.1e9, 5e-324, 1e-300, 1e-10, 2.5e-10])
 def test_a_rate_that_is_none_or_leads_out_of_range_is_refused(hz: float) -> None:
     """The last row decides: a rate so low that it lies after 2199 is a mistake."""
     assert not packet_times(np.empty(3, np.int64), 0, 3, T0, hz)
