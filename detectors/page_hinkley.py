@@ -50,17 +50,15 @@ def _rows(
         mean = cell.mean + (1.0 / count) * (x - cell.mean)
         up = alpha * cell.up + (x - mean) - delta
         down = alpha * cell.down + (x - mean) + delta
-        lower, higher = count == 1 or up < cell.lowest, count == 1 or down > cell.highest
-        lowest, highest = up if lower else cell.lowest, down if higher else cell.highest
         cell.count, cell.mean, cell.up, cell.down = count, mean, up, down
-        cell.lowest, cell.highest = lowest, highest
-        # `if lower: lowest_ts = t`, without a branch that noise makes unpredictable.
-        cell.lowest_ts += lower * (t - cell.lowest_ts)
-        cell.highest_ts += higher * (t - cell.highest_ts)
+        if count == 1 or up < cell.lowest:
+            cell.lowest, cell.lowest_ts = up, t
+        if count == 1 or down > cell.highest:
+            cell.highest, cell.highest_ts = down, t
         if count < readings:
             continue
-        rise = up - lowest if side >= 0 else 0.0
-        fall = highest - down if side <= 0 else 0.0
+        rise = up - cell.lowest if side >= 0 else 0.0
+        fall = cell.highest - down if side <= 0 else 0.0
         if rise > threshold or fall > threshold:
             reason = RISE if rise >= fall else FALL
             if cell.grade == 0:

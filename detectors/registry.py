@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import json
 import pkgutil
 import types
 from collections.abc import Iterator, Mapping
@@ -192,7 +193,7 @@ def _type(hint: Any) -> str:
             return word
     origin, args = get_origin(hint), [arg for arg in get_args(hint) if arg not in (type(None), Ellipsis)]
     if origin is Literal:
-        return ", ".join(map(repr, args))
+        return " or ".join(map(json.dumps, args))
     if origin is tuple:
         return f"list of {_type(args[0])}"
     if origin in (Union, types.UnionType):
@@ -211,9 +212,7 @@ def _default(hint: Any, info: FieldInfo) -> str:
             if value and value % size == 0:
                 return f"{value / size:g} {unit}"
         return f"{value:g} s"
-    if isinstance(value, tuple):
-        return f"[{', '.join(map(repr, value))}]"
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return json.dumps(value)
 
 
 def _range(info: FieldInfo) -> str:

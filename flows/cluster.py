@@ -69,7 +69,7 @@ def _shared(dsn: str, serve: int | None) -> Iterator[tuple[str, dict[str, str]]]
     password = environment.setdefault(PASSWORD_VARIABLE, secrets.token_urlsafe(24))
     with ExitStack() as stack:
         server = stack.enter_context(Serving(dsn, port=serve or 0, password=password, readonly=False))
-        yield f"clickhouse://{server.user}@{server.host}:{server.port}/{target.database}", environment
+        yield server.dsn, environment
 
 
 def free_ports(count: int) -> list[int]:

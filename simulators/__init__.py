@@ -3,7 +3,7 @@
 - `bozhou`: the registry of a city the size of Bozhou, on the plan of `streets`
 - `signals`: what sensors read when nothing happens
 - `effects`: how an incident or a fault changes what one sensor reads
-- `incidents`: scripts of what happens, which sensors and cameras see it, and what should be reported
+- `incidents`: scripts of what happens, who sees it, and what should be reported, played on a `stage`
 - `scenario`: a city, a seed, a span and the scripts in it
 - `gateway`: readings to messages, delayed, repeated, spoiled; `wire` writes their bytes
 - `source`: a scenario as a stream that the engine reads

@@ -100,7 +100,7 @@ class Gateway:
         city = scenario.city
         mine = set(spread(scenario, partitions)[partition])
         index = [i for i, s in enumerate(city.sensors) if (s.asset or s.id) in mine]
-        fast = {s.asset for s in city.sensors if s.rate >= PACKET_RATE}
+        fast = {s.asset for s in city.sensors if s.asset and s.rate >= PACKET_RATE}
         dense = {asset for i, asset in enumerate(sorted(fast)) if int((i + 1) * network.arrow) > int(i * network.arrow)}
         # Slots: what goes out as Arrow first, gateway by gateway, then packets, then single readings.
         index.sort(key=lambda i: (*self._order(city.sensors[i].asset, city.sensors[i].rate, dense), i))
@@ -134,9 +134,7 @@ class Gateway:
         return -(-self._span // CHUNK) + 1
 
     def readings(self, chunk: int) -> tuple[Rows, Int64s, Int64s, npt.NDArray[np.bool_]]:
-        """What is measured in a chunk: rows by slot, epoch ms as the sensor stamps it, value in its last digit, and
-        whether the row is sent.
-        """
+        """Rows of a chunk by slot: of each its stamped ms, the value in its last digit, and whether it is sent."""
         begin, end = chunk * CHUNK, min((chunk + 1) * CHUNK, self._span)
         first = -((self._phase - begin) // self._period)
         first = np.maximum(first, 0) * self._period + self._phase

@@ -6,15 +6,11 @@ begins and ends. Its figures stand where they are used; they are the simulator's
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from functools import cached_property
+import math
+from collections.abc import Callable
 from typing import Final
 
-import numpy as np
-
-from domain.city import Asset, Camera, City, Sensor
-from domain.clock import SECOND
+from domain.city import Asset, Sensor
 from simulators.effects import (
     ClockAhead,
     Effect,
@@ -29,158 +25,9 @@ from simulators.effects import (
     Swell,
 )
 from simulators.signals import Storm
+from simulators.stage import Scripted, Stage
 
-__all__ = ["SCRIPTS", "Incident", "Scripted", "Sighting", "Stage"]
-
-
-@dataclass(frozen=True, slots=True)
-class Incident:
-    """The truth of one thing that happened."""
-
-    id: str
-    kind: str  # its script; of a fault: fault-REASON
-    start: int  # ns
-    end: int  # ns, when its cause is gone
-    sensors: tuple[str, ...]  # that see it
-    cameras: tuple[str, ...]
-    asset: str
-    zone: str
-    place: str
-    alert: str  # kind of alert that should come of it; empty: none needs to
-    level: int = 0  # of that alert
-    allowed: tuple[str, ...] = ()  # further kinds of alert that would be right; any other is a false alert
-    reason: str = ""  # of a sensor fault: what is wrong with it
-    detectable: bool = True  # whether it can be told from normal within the time it lasts
-
-
-@dataclass(frozen=True, slots=True)
-class Sighting:
-    """An event that a camera reports, `at` s after the scenario's start."""
-
-    camera: str
-    at: float
-    type: str
-    confidence: float
-
-
-@dataclass(frozen=True, slots=True)
-class Scripted:
-    """An incident and everything it changes."""
-
-    incident: Incident
-    effects: tuple[Effect, ...] = ()
-    sightings: tuple[Sighting, ...] = ()
-    storms: tuple[Storm, ...] = ()
-
-
-class Stage:
-    """A city to act in. Places already used are avoided, so that incidents can be told apart."""
-
-    def __init__(self, city: City, seed: int, start: int) -> None:
-        self.city, self.start = city, start
-        self.rng = np.random.default_rng([seed, 3])
-        self._used: set[str] = set()
-        self._count = 0
-
-    @cached_property
-    def by_asset(self) -> dict[str, list[Sensor]]:
-        """Sensors of every asset."""
-        found: dict[str, list[Sensor]] = {}
-        for sensor in self.city.sensors:
-            found.setdefault(sensor.asset, []).append(sensor)
-        return found
-
-    @cached_property
-    def beside(self) -> dict[str, list[str]]:
-        """Assets next to every asset along the pipes."""
-        found: dict[str, list[str]] = {}
-        for pipe in self.city.pipes:
-            found.setdefault(pipe.start, []).append(pipe.end)
-            found.setdefault(pipe.end, []).append(pipe.start)
-        return found
-
-    def on(self, asset: str, *kinds: str) -> list[Sensor]:
-        """The asset's sensors of some kinds."""
-        return [sensor for sensor in self.by_asset.get(asset, ()) if sensor.kind in kinds]
-
-    def cameras_on(self, asset: str) -> list[Camera]:
-        """The asset's cameras."""
-        return [camera for camera in self.city.cameras.values() if camera.asset == asset]
-
-    def pick(self, choices: Iterable[tuple[str, str]]) -> str:
-        """One of the ids, given with their zones: never the same twice, and if possible in a zone of its own."""
-        free = [(id, zone) for id, zone in choices if id not in self._used]
-        calm = [(id, zone) for id, zone in free if zone not in self._used] or free
-        if not calm:
-            raise ValueError("this city has no place left where that could happen")
-        id, zone = calm[int(self.rng.integers(len(calm)))]
-        self._used |= {id, zone}
-        return id
-
-    def asset(self, *kinds: str, fit: Callable[[Asset], bool] = lambda _: True) -> Asset:
-        """A random asset of some kinds that fits."""
-        found = (a for a in self.city.assets.values() if a.kind in kinds and a.id not in self._used and fit(a))
-        return self.city.assets[self.pick((a.id, a.zone) for a in found)]
-
-    def keep(self, assets: Iterable[str]) -> None:
-        """Let nothing else happen at these."""
-        self._used.update(assets)
-
-    def sensor(self, kind: str, asset_kinds: tuple[str, ...] = (), period: float = 60.0) -> Sensor:
-        """A random sensor of a kind that measures at least every `period` s."""
-        found = {
-            s.id: s
-            for s in self.city.sensors
-            if s.kind == kind
-            and 1 / s.rate <= period + 1e-9
-            and s.rate <= 1.0
-            and s.asset not in self._used
-            and (not asset_kinds or self.city.assets[s.asset].kind in asset_kinds)
-        }
-        sensor = found[self.pick((s.id, s.zone) for s in found.values())]
-        self._used.add(sensor.asset)
-        return sensor
-
-    def incident(
-        self,
-        kind: str,
-        start: float,
-        end: float,
-        asset: Asset | None,
-        sensors: Iterable[Sensor] = (),
-        cameras: Iterable[Camera] = (),
-        alert: str = "",
-        **truth: object,
-    ) -> Incident:
-        """Write the truth down."""
-        self._count += 1
-        seen, eyes = tuple(sensors), tuple(cameras)
-        zone = asset.zone if asset else eyes[0].zone
-        place = asset.name if asset else eyes[0].name
-        return Incident(
-            f"{kind}-{self._count:03d}",
-            kind,
-            self.start + round(start * SECOND),
-            self.start + round(end * SECOND),
-            tuple(s.id for s in seen),
-            tuple(c.id for c in eyes),
-            asset.id if asset else "",
-            zone,
-            place,
-            alert,
-            **truth,  # type: ignore[arg-type]
-        )
-
-    def watch(
-        self, cameras: Iterable[Camera], start: float, end: float, every: float, type: str
-    ) -> tuple[Sighting, ...]:
-        """What cameras report of something that they see well, about `every` s."""
-        found = []
-        for camera in cameras:
-            for at in np.arange(start, end, every):
-                when = float(at + self.rng.uniform(0, every / 4))
-                found.append(Sighting(camera.id, round(when, 3), type, round(float(self.rng.uniform(0.7, 0.97)), 2)))
-        return tuple(found)
+__all__ = ["SCRIPTS"]
 
 
 def gas_leak(stage: Stage, start: float, end: float) -> Scripted:
@@ -331,9 +178,9 @@ def _fault(
     kind: str,
     period: float,
     effect: Callable[[Sensor, float, float], Effect],
-    detectable: bool = True,
+    needs: float,
 ) -> Callable[[Stage, float, float], Scripted]:
-    """The script of a sensor fault, on a sensor of `kind` that measures at least every `period` s."""
+    """The script of a fault of a `kind` sensor that measures at least every `period` s; it shows after `needs` s."""
 
     def script(stage: Stage, start: float, end: float) -> Scripted:
         sensor = stage.sensor(kind, period=period)
@@ -346,7 +193,7 @@ def _fault(
             alert="sensor-fault",
             level=3,
             reason=reason,
-            detectable=detectable,
+            detectable=end - start >= needs,
         )
         return Scripted(truth, (effect(sensor, start, end),))
 
@@ -354,7 +201,7 @@ def _fault(
     return script
 
 
-#: Every script by its name. What no detector of this version can tell is marked as not detectable.
+#: Every script by its name. Drift and noise bursts are there for detectors to come.
 SCRIPTS: Final[dict[str, Callable[[Stage, float, float], Scripted]]] = {
     "gas-leak": gas_leak,
     "sewer-biogas": sewer_biogas,
@@ -367,12 +214,12 @@ SCRIPTS: Final[dict[str, Callable[[Stage, float, float], Scripted]]] = {
     "septic-gas": septic_gas,
     "street-vending": _street_case("street-vending", 75),
     "road-occupied": _street_case("road-occupied", 60),
-    "fault-stuck": _fault("stuck", "pressure", 1, lambda s, a, b: Stuck(s.id, a, b, None)),
-    "fault-zero": _fault("stuck", "gas-lel", 10, lambda s, a, b: Stuck(s.id, a, b, 0.0)),
-    "fault-spike": _fault("spike", "pressure", 1, lambda s, a, b: Spikes(s.id, a, b, 15.0, 40.0, 1 / s.rate)),
-    "fault-drop-out": _fault("drop-out", "tilt", 1, lambda s, a, b: Silent(s.id, a, b)),
-    "fault-out-of-range": _fault("out-of-range", "temperature", 1, lambda s, a, b: Offscale(s.id, a, b, 850.0)),
-    "fault-drift": _fault("drift", "gas-lel", 10, lambda s, a, b: Ramp(s.id, a, b, 4.0), detectable=False),
-    "fault-noise": _fault("noise", "gas-lel", 10, lambda s, a, b: Noisy(s.id, a, b, 0.6), detectable=False),
-    "fault-clock": _fault("clock", "pressure", 1, lambda s, a, b: ClockAhead(s.id, a, b)),  # refused: as if silent
+    "fault-stuck": _fault("stuck", "pressure", 1, lambda s, a, b: Stuck(s.id, a, b, None), 100),
+    "fault-zero": _fault("stuck", "gas-lel", 10, lambda s, a, b: Stuck(s.id, a, b, 0.0), 320),
+    "fault-spike": _fault("spike", "pressure", 1, lambda s, a, b: Spikes(s.id, a, b, 15.0, 40.0, 1 / s.rate), 3),
+    "fault-drop-out": _fault("drop-out", "tilt", 1, lambda s, a, b: Silent(s.id, a, b), 70),
+    "fault-out-of-range": _fault("out-of-range", "temperature", 1, lambda s, a, b: Offscale(s.id, a, b, 850.0), 3),
+    "fault-drift": _fault("drift", "gas-lel", 10, lambda s, a, b: Ramp(s.id, a, b, 4.0), math.inf),
+    "fault-noise": _fault("noise", "gas-lel", 10, lambda s, a, b: Noisy(s.id, a, b, 0.6), math.inf),
+    "fault-clock": _fault("clock", "pressure", 1, lambda s, a, b: ClockAhead(s.id, a, b), 70),  # refused: as if silent
 }

@@ -14,8 +14,9 @@ import orjson
 from domain.city import City
 from domain.clock import MINUTE, SECOND, iso
 from simulators.effects import Effect, Stuck
-from simulators.incidents import SCRIPTS, Incident, Scripted, Sighting, Stage
+from simulators.incidents import SCRIPTS
 from simulators.signals import Signals, World
+from simulators.stage import Incident, Scripted, Sighting, Stage
 
 __all__ = ["DEMO", "START", "Scenario", "demo", "quiet", "random", "scenario", "write_truth"]
 
@@ -120,7 +121,7 @@ def random(city: City, span: int, per_hour: float = 30.0, seed: int = 1, start: 
     timetable = [
         (names[int(rng.integers(len(names)))], float(begin), float(min(begin + rng.uniform(4, 12), minutes)))
         for begin in begins
-        if begin + 1 < minutes
+        if begin + 4 <= minutes
     ]
     return scenario(city, timetable, span, seed, start)
 

@@ -13,8 +13,8 @@ from domain.errors import SourceError
 from domain.records import RawBatch
 from domain.streams import Partition, Source
 from simulators.gateway import Chunk, Gateway, Network
-from simulators.incidents import Incident
 from simulators.scenario import Scenario
+from simulators.stage import Incident
 
 __all__ = ["SimulatedCity"]
 

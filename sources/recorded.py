@@ -25,7 +25,7 @@ from sources.pacing import Pacer
 from sources.parquet import MESSAGES, columns_of, read_messages, read_readings
 from sources.wide_csv import read_wide_csv
 
-__all__ = ["Recording", "open_recording"]
+__all__ = ["Recording", "files_of", "open_recording"]
 
 #: Files of a folder that hold data; others (read-me, licence) are passed over.
 DATA: Final = re.compile(r"\.(csv|ndjson|jsonl|json|parquet)(\.gz|\.zip)?$|\.zip$", re.IGNORECASE)
@@ -69,6 +69,14 @@ def open_recording(
     if chain:
         found = {path.name: partial(_chained, path.name, tuple(found.values()))}
     return Recording(found, batch, Pacer(speed) if speed is not None else None)
+
+
+def files_of(path: Path) -> list[Path]:
+    """The records that a path holds: a recording folder or a file itself, or the data files of any other folder by name.
+
+    Raises SourceError where there is nothing.
+    """
+    return [path] if recorder.is_recording(path) else _files(path)
 
 
 class Recording(Source):

@@ -150,7 +150,7 @@ def _video(element: Mapping[str, Any], city: City) -> VideoEvent:
     ts, kind, confidence = _time(element, "ts"), _text(element, "type"), _number(element, "confidence")
     if not 0.0 <= confidence <= 1.0:
         raise Refused(Reject.BAD_CONFIDENCE, f"confidence: expected 0 to 1, got {shown(confidence)}")
-    place, clip = (_text(element, key) if element.get(key) else "" for key in ("place", "clip"))
+    place, clip = ("" if element.get(key) in (None, "") else _text(element, key) for key in ("place", "clip"))
     return VideoEvent(identify("video", camera, ts, kind), camera, ts, kind, confidence, place, clip)
 
 

@@ -95,7 +95,8 @@ def _nearest(mantissa: int, power: int) -> float:
         exponent += 1
     if exponent >= 2047:
         return np.nan
-    return _double((bits & _FRACTION) | (np.uint64(exponent) << np.uint64(52)))
+    value: float = _double((bits & _FRACTION) | (np.uint64(exponent) << np.uint64(52)))
+    return value
 
 
 @njit(nogil=True, cache=True, forceinline=True)

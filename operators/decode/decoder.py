@@ -131,7 +131,7 @@ class Decoder:
 
 def _own(column: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """A column that is contiguous and may be written to: kernels are compiled for one kind of array."""
-    return np.require(column, requirements="CW")
+    return np.require(column, requirements=["C", "W"])
 
 
 def _splice(fast: Rows, pieces: list[tuple[int, Gathered]]) -> tuple[Any, Any, Any, Int32s]:

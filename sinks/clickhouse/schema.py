@@ -94,8 +94,7 @@ SELECT sensor, start, count, min, max, mean, last, std FROM (
             SELECT sensor, ts, value, 1 AS late FROM late_rows FINAL
         ) GROUP BY sensor, ts
     ) GROUP BY sensor, begin
-    ORDER BY count DESC LIMIT 1 BY sensor, start
-)
+) ORDER BY count DESC LIMIT 1 BY sensor, start
 """
 
 

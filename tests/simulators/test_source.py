@@ -11,12 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from domain.city_files import load_city
 from domain.clock import MINUTE, SECOND
 from domain.errors import SourceError
 from domain.records import RawBatch
 from simulators.bozhou import bozhou
 from simulators.gateway import Network
-from simulators.scenario import Scenario, demo
+from simulators.scenario import Scenario, demo, quiet
 from simulators.source import SimulatedCity
 
 CITY = bozhou()
@@ -192,6 +193,16 @@ def test_pacing_follows_the_clock_and_loses_nothing(straight: list[Message]) -> 
         assert opened.caught_up
     assert found == straight
     assert 44 <= held <= 56
+
+
+@pytest.mark.parametrize("city", ["skab", "munich", "hanoi"])
+def test_any_city_can_be_simulated(city: str) -> None:
+    """Sensors without assets, partitions without sensors and kinds without a profile send as often as they should."""
+    loaded = load_city(city)
+    source = SimulatedCity(quiet(loaded, span=2 * MINUTE))
+    payloads = [payload for name in source.partitions() for _, _, payload in drain(source, name)]
+    rows = [row for payload in payloads for row in rows_of(payload) if row[0] != "BZ-G-9999"]
+    assert len(rows) == pytest.approx(120 * sum(s.rate for s in loaded.sensors), rel=0.05, abs=8)
 
 
 def test_an_unknown_partition_is_refused() -> None:

@@ -146,15 +146,16 @@ def test_every_alert_lives_properly(records):
 @given(days)
 def test_one_open_alert_per_kind_and_place(records):
     """No two alerts of one kind are open on one asset at one time (faults: of one sensor)."""
-    held: dict[tuple[str, ...], object] = {}
+    held: dict[tuple[str, str], object] = {}
     for event in run(records, until=SPAN + 600):
         alert = event.alert
-        first = (*alert.sensors, *alert.cameras)[0]
-        place = (alert.kind, first if alert.kind == "sensor-fault" else alert.asset or first)
+        place = alert.kind, alert.sensors[0] if alert.kind == "sensor-fault" else alert.asset
+        if not place[1]:
+            continue  # a camera or sensor that stands by itself
         if alert.active:
             assert held.setdefault(place, alert.id) == alert.id
         else:
-            held.pop(place, None)
+            held.pop(place)
 
 
 @given(days)
@@ -198,4 +199,4 @@ def test_a_burst_is_not_quadratic():
         return time.process_time() - began
 
     seconds(100)
-    assert seconds(20_000) < 40 * max(seconds(2_000), 0.01)
+    assert seconds(10_000) < 40 * max(seconds(1_000), 0.01)

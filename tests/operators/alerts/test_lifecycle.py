@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 
 from domain.clock import HOUR, MINUTE, SECOND
 from domain.findings import AlertEventType
+from domain.records import Verdicts
+from operators.alerts.desk import Desk
 from operators.alerts.rules import DEFAULT
-from tests.operators.alerts.town import END, finding, run, timetable
+from tests.operators.alerts.town import END, START, TOWN, finding, run, timetable, video
 
 
 def test_updates_are_held_to_one_a_minute_and_nothing_is_left_out():
@@ -61,9 +63,6 @@ def test_an_oscillating_finding_gives_few_events(on, off):
 
 def test_closed_alerts_are_forgotten():
     """State is bounded: a day of alerts leaves nothing behind."""
-    from domain.records import Verdicts
-    from operators.alerts.desk import Desk
-    from tests.operators.alerts.town import START, TOWN, video
 
     def size(hours: int) -> int:
         desk = Desk(TOWN, 1)

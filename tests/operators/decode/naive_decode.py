@@ -95,6 +95,9 @@ def record(element: Any, city: City) -> list[Any]:
         ts, kind, confidence = time(element, "ts"), text(element, "type"), number(element, "confidence", "not-finite")
         if not 0 <= confidence <= 1:
             raise Bad("bad-confidence")
+        for key in ("place", "clip"):
+            if element.get(key) not in (None, ""):
+                text(element, key)
         return [((camera, ts), kind)]
     if "value" in element and "v" in element:
         raise Bad("wrong-shape")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import struct
+from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
@@ -59,17 +61,13 @@ NUMBER = st.one_of(
     st.floats(allow_nan=False, allow_infinity=False).map(repr),
     st.floats(-1000, 1000).map(lambda x: f"{x:.4f}"),
     st.integers(-(2**70), 2**70).map(str),
-    st.from_regex(
-        naive_decode.re.compile(r"-?(0|[1-9][0-9]{0,20})(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?"), fullmatch=True
-    ),
+    st.from_regex(re.compile(r"-?(0|[1-9][0-9]{0,20})(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?"), fullmatch=True),
     st.sampled_from(["-0", "-0.0", "1E5", "1e400", "0e999", "01", "1.", "true", "null", '"1"', "NaN", "-Infinity"]),
 )
 GOOD_NUMBER = st.floats(-1e6, 1e6, allow_subnormal=False).map(repr)
 TIME = st.one_of(
     st.integers(MS, MS + 10**9).map(str),
-    st.datetimes(naive_decode.datetime(1980, 1, 1), naive_decode.datetime(2210, 1, 1)).map(
-        lambda d: f'"{d.isoformat()}Z"'
-    ),
+    st.datetimes(datetime(1980, 1, 1), datetime(2210, 1, 1)).map(lambda d: f'"{d.isoformat()}Z"'),
     st.sampled_from(
         ["0", "-5", "1.5", str(2**64), "1e12", '"now"', str(TS_MIN // MILLISECOND), str(TS_MAX // MILLISECOND)]
     ),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +15,7 @@ IDS = st.one_of(
 )
 
 
-def find(ids: list[str], wanted: list[str]) -> list[int]:
+def find(ids: list[str], wanted: list[str]) -> Any:
     encoded = [name.encode() for name in wanted]
     bound = np.cumsum([0, *map(len, encoded)])
     return find_all(name_table(ids), np.frombuffer(b"".join(encoded), np.uint8), bound).tolist()

@@ -90,6 +90,7 @@ def test_repeats_are_known_after_a_restart(tmp_path: Path) -> None:
     """A process that was restarted, as after a crash, repeats its last blocks: still one copy."""
     script = """
 import sys
+from sinks.clickhouse.client import connect
 from sinks.clickhouse.schema import ensure_schema
 from sinks.clickhouse.sink import Writer
 from tests.sinks.clickhouse.test_sink import STREAM, SENSORS, blocks_of
