@@ -146,7 +146,8 @@ class Frame:
     """What one batch of one partition holds for one shard.
 
     `sensor`, `ts` and `value` are the accepted rows in partition order. `known` is set only where rows are late: the event
-    time at which each row became known (its own, or for a late row the partition's watermark when it arrived).
+    time at which each row became known (its own, or for a late row the end of the last pane that was closed when it
+    arrived: so it never falls from one row of a sensor to the next).
     """
 
     shard: int

@@ -13,7 +13,6 @@ os.environ.setdefault(
 
 import typer
 
-from domain.errors import LifelineError
 from flows.commands.check import check
 from flows.commands.city import city
 from flows.commands.clickhouse import clickhouse
@@ -22,6 +21,7 @@ from flows.commands.record import record
 from flows.commands.replay import replay
 from flows.commands.simulate import simulate
 from flows.commands.sql import sql
+from flows.run import cause
 
 __all__ = ["app", "main"]
 
@@ -41,8 +41,11 @@ def main() -> None:
     """Run the command line; what we raise on purpose is one clear message and exit code 1."""
     try:
         app()
-    except LifelineError as error:
-        print(f"lifeline: {error}", file=sys.stderr)
+    except Exception as error:
+        ours = cause(error)
+        if ours is None:
+            raise
+        print(f"lifeline: {ours}", file=sys.stderr)
         sys.exit(1)
 
 

@@ -13,12 +13,13 @@ from threading import Event
 from types import FrameType
 
 from bytewax.dataflow import Dataflow
+from bytewax.errors import BytewaxRuntimeError
 from bytewax.recovery import RecoveryConfig, init_db_dir
 from bytewax.testing import cluster_main
 
-from domain.errors import StateError
+from domain.errors import LifelineError, StateError
 
-__all__ = ["Cluster", "Recovery", "run", "stopping"]
+__all__ = ["Cluster", "Recovery", "cause", "run", "stopping"]
 
 #: Partitions of a new recovery store: as many workers can share the writing. Fixed when the store is made.
 RECOVERY_PARTITIONS = 4
@@ -69,16 +70,27 @@ class Recovery:
 def run(flow: Dataflow, cluster: Cluster, recovery: Recovery | None, epoch: timedelta) -> None:
     """Run the flow to the end of its stream, or until it is told to stop.
 
-    `epoch` is the snapshot interval of a run without recovery: it bounds what is in flight.
+    `epoch` is the snapshot interval of a run without recovery: it bounds what is in flight. Errors of ours come out as
+    they were raised.
     """
-    cluster_main(
-        flow,
-        list(cluster.addresses),
-        cluster.process,
-        epoch_interval=recovery.interval if recovery else epoch,
-        recovery_config=recovery.prepare() if recovery else None,
-        worker_count_per_proc=cluster.workers,
-    )
+    try:
+        cluster_main(
+            flow,
+            list(cluster.addresses),
+            cluster.process,
+            epoch_interval=recovery.interval if recovery else epoch,
+            recovery_config=recovery.prepare() if recovery else None,
+            worker_count_per_proc=cluster.workers,
+        )
+    except BytewaxRuntimeError as error:
+        raise cause(error) or error from error
+
+
+def cause(error: BaseException | None) -> LifelineError | None:
+    """The error of ours that an engine's error comes from, if there is one."""
+    while error is not None and not isinstance(error, LifelineError):
+        error = error.__cause__ or error.__context__
+    return error
 
 
 @contextmanager

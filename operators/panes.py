@@ -102,8 +102,8 @@ class PaneStore:
             sensor, ts, value, self._interval, self._local_of, self._locals
         )
         first = bound[:-1]
-        video = tuple(sorted((v for v in self._video if v.known < upto), key=lambda v: v.order))
-        self._video = [v for v in self._video if v.known >= upto]
+        video = [event for event in self._video if event.known < upto or self._over]
+        self._video = [event for event in self._video if event.known >= upto and not self._over]
         late = tuple(self._late)
         # A late row is held until its own pane has closed, which other partitions may still keep open.
         ready = [bool((rows.ts < upto).all()) for rows in late]
@@ -121,7 +121,7 @@ class PaneStore:
             sensor[first],
             ts[first] - ts[first] % self._interval,
             duplicates,
-            video,
+            tuple(sorted(video, key=lambda event: event.order)),
             tuple(rows for rows, done in zip(late, ready, strict=True) if done),
             self._over,
         )

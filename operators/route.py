@@ -44,7 +44,7 @@ def route(
     if stamps.late:
         late = stamps.flag[position] == LATE
         message = rows.message[position]
-        known = np.where(late, stamps.watermark[message], ts)
+        known = np.where(late, stamps.closed[message], ts)
     video = _video_by_shard(layout, rows.video, stamps)
     recorded = int(stamps.recorded[-1]) if len(stamps.recorded) else 0
     for shard in range(layout.shards):
@@ -116,7 +116,7 @@ def _video_by_shard(
 ) -> dict[int, list[VideoEvent]]:
     by_shard: dict[int, list[VideoEvent]] = {}
     for message, event in video:
-        known = max(event.ts, int(stamps.watermark[message]))
+        known = max(event.ts, int(stamps.closed[message]))
         by_shard.setdefault(layout.camera_shard(event.camera), []).append(replace(event, known=known))
     return by_shard
 

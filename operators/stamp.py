@@ -7,6 +7,8 @@ What a row is taken for depends on the recorded stream alone:
 - a row further ahead of the recorded time than `max_ahead` is refused as from the future;
 - a row whose pane ends at or before W is late.
 
+Video events move the clock as readings do, so that a partition of nothing else holds no pane open.
+
 All rows of one message arrive together and are judged by the same watermark. The second term of W is why a tick of a live
 source changes no result: it only reveals early what the next message's own recorded time will say anyway.
 """
@@ -29,6 +31,7 @@ ON_TIME = 0
 LATE = 1
 FUTURE = 2
 
+_NO_VIDEO = np.empty(0, np.int64)
 _FAR = 2**62  # stands for "no limit" in comparisons that must not overflow
 
 
@@ -38,6 +41,7 @@ class Stamps:
 
     flag: npt.NDArray[np.uint8]  # ON_TIME, LATE or FUTURE per row
     watermark: Int64s  # W before each message
+    closed: Int64s  # ... down to the end of a pane: what was closed to this partition then
     recorded: Int64s  # recorded time per message, never falling; where unknown, the event time so far
     late: int
     future: int
@@ -65,10 +69,17 @@ class PartitionClock:
         rules = self._rules
         flag = np.empty(len(rows), np.uint8)
         watermark = np.empty(len(recorded), np.int64)
+        closed = np.empty(len(recorded), np.int64)
         clock = np.empty(len(recorded), np.int64)
+        video = _NO_VIDEO
+        if rows.video:
+            video = np.full(len(recorded), NEVER, np.int64)
+            for message, event in rows.video:
+                video[message] = max(video[message], event.ts)
         late, future = _stamp(
             rows.ts,
             rows.message,
+            video,
             recorded,
             self._state,
             rules.lateness,
@@ -77,9 +88,10 @@ class PartitionClock:
             rules.pane,
             flag,
             watermark,
+            closed,
             clock,
         )
-        return Stamps(flag, watermark, clock, late, future)
+        return Stamps(flag, watermark, closed, clock, late, future)
 
     def tick(self, recorded: int) -> None:
         """A caught-up live partition will record nothing before `recorded` any more."""
@@ -96,6 +108,7 @@ class PartitionClock:
 def _stamp(
     ts: Int64s,
     message: npt.NDArray[np.int32],
+    video: Int64s,
     recorded: Int64s,
     state: Int64s,
     lateness: int,
@@ -104,10 +117,11 @@ def _stamp(
     pane: int,
     flag: npt.NDArray[np.uint8],
     watermark: Int64s,
+    closed: Int64s,
     clock: Int64s,
 ) -> tuple[int, int]:
     largest, now, mark = state[0], state[1], state[2]
-    closed = mark - mark % pane if mark > NEVER + pane else NEVER  # panes that end at or before this are closed
+    shut = mark - mark % pane if mark > NEVER + pane else NEVER  # panes that end at or before this are closed
     row, rows = 0, len(ts)
     n_late = n_future = 0
     for m in range(len(recorded)):
@@ -118,25 +132,27 @@ def _stamp(
             limit = now + max_ahead
             if idle >= 0 and now - idle > mark:
                 mark = now - idle
-        if mark >= closed + pane:
-            closed = mark - mark % pane
+        if mark >= shut + pane:
+            shut = mark - mark % pane
         newest = largest
-        first = row
         while row < rows and message[row] == m:
             t = ts[row]
             if t > limit:
                 flag[row] = FUTURE
                 n_future += 1
             else:
-                if t < closed:
+                if t < shut:
                     flag[row] = LATE
                     n_late += 1
                 else:
                     flag[row] = ON_TIME
                 newest = max(newest, t)
             row += 1
+        if len(video) and video[m] <= limit:
+            newest = max(newest, video[m])
         watermark[m] = mark
-        if row > first and newest > largest:
+        closed[m] = shut
+        if newest > largest:
             largest = newest
             mark = max(mark, largest - lateness)
         if not known:

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from domain.city_files import load_settings
 from domain.clock import iso
+from domain.errors import SourceError
 from domain.findings import Alert
 from flows.commands.check import check_city
 from flows.engine import Engine
@@ -49,12 +50,18 @@ def replay(
     for name in ("record", "readings", "seconds", "alerts", "events", "found", "median delay", "alerts outside"):
         table.add_column(name, justify="left" if name == "record" else "right")
     listed: list[Alert] = []
+    unread = 0
     with stopping() as stop:
         for file in files_of(recording):
             target = _database(dsn, file)
             started, before = time.monotonic(), readings_total()
-            source = open_recording(file, registry, batch=batch, speed=speed)
-            Engine(registry, settings, source, target, cluster=Cluster(workers)).run(stop)
+            try:
+                source = open_recording(file, registry, batch=batch, speed=speed)
+                Engine(registry, settings, source, target, cluster=Cluster(workers)).run(stop)
+            except SourceError as error:
+                unread += 1
+                console.print(f"[red]not replayed:[/] {error}", highlight=False)
+                continue
             if stop.is_set():
                 raise typer.Exit(130)
             client = connect(target)
@@ -69,6 +76,8 @@ def replay(
             console.print(f"[dim]{target}: " + ", ".join(f"{name} {count:,}" for name, count in rows.items() if count))
     console.print(table)
     _list(console, listed, alerts)
+    if unread:
+        raise typer.Exit(1)
 
 
 def _database(dsn: str, record: Path) -> str:

@@ -54,6 +54,7 @@ class Arrivals:
     _heap: list[tuple[int, int, tuple[object, ...], int, Record]] = field(default_factory=list)
     _count: int = 0
     _last: int = NEVER  # the latest record's time
+    _over: set[int] = field(default_factory=set)  # shards from which nothing follows
 
     def __post_init__(self) -> None:
         self.upto = [NEVER] * self.shards
@@ -66,6 +67,8 @@ class Arrivals:
             self._push(event, 1)
         if verdicts.upto is not None:
             self.upto[verdicts.shard] = max(self.upto[verdicts.shard], verdicts.upto)
+        if verdicts.ended:
+            self._over.add(verdicts.shard)
 
     def _push(self, record: Record, rank: int) -> None:
         known = max(record.known, record.ts)
@@ -77,7 +80,7 @@ class Arrivals:
     @property
     def frontier(self) -> int:
         """Everything known before this time, ns, has arrived."""
-        return min(self.upto)
+        return min(self.upto) + (len(self._over) == self.shards)  # at the end, that time itself is complete
 
     @property
     def end(self) -> int:

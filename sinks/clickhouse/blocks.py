@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from domain.clock import DAY, HOUR, MINUTE, SECOND
+from domain.clock import DAY, SECOND
 from domain.errors import StateError
 from domain.records import Aggregates, Panes
 from sinks.clickhouse.schema import AGGREGATES
@@ -24,8 +24,6 @@ __all__ = ["Block", "Blocks"]
 Column = npt.NDArray[Any]
 
 _STATISTICS: Final = ("count", "min", "max", "mean", "last", "std")
-#: Buckets of coarser aggregates: one period each, so that a dashboard sees it as soon as it is complete.
-_BUCKET: Final = {MINUTE: MINUTE, HOUR: HOUR}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +94,7 @@ class Blocks:
     def aggregates(self, aggregates: Aggregates) -> Iterator[Block]:
         """Take aggregates of one period; yield the blocks that they close."""
         table = AGGREGATES[aggregates.period] + "_stored"
-        pending = self._pending(table, _BUCKET.get(aggregates.period, self._bucket), aggregates.period)
+        pending = self._pending(table, self._bucket, aggregates.period)
         if len(aggregates):
             columns = {"start": aggregates.start, "sensor": aggregates.sensor}
             pending.add(columns | {name: getattr(aggregates, name) for name in _STATISTICS})
