@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from domain.clock import MINUTE
 from domain.findings import Alert
-from simulators.incidents import Incident
+from simulators.stage import Incident
 
 __all__ = ["Match", "Matching", "match"]
 

@@ -37,7 +37,9 @@ _RAW = {OutputFormat.JSON: "JSONEachRow", OutputFormat.CSV: "CSVWithNames", Outp
 def sql(
     query: Annotated[str, typer.Argument(help="The query, in ClickHouse's SQL.")],
     dsn: Annotated[str, typer.Option(envvar="LIFELINE_DSN", help="Where the results are.")] = DEFAULT_DSN,
-    format: Annotated[OutputFormat, typer.Option("--format", "-f", help="How to write the result.")] = OutputFormat.TABLE,
+    format: Annotated[
+        OutputFormat, typer.Option("--format", "-f", help="How to write the result.")
+    ] = OutputFormat.TABLE,
 ) -> None:
     """Ask the database of results."""
     run(query, dsn, format)
@@ -72,7 +74,9 @@ def _open(target: Dsn) -> Client:
             except SinkError:
                 raise SinkError(f"the owner of {target.path} at {owner} refuses: {answer}") from answer
     if not Path(target.path).is_dir():
-        raise SinkError(f"there is no database at {target.path} yet; run `lifeline demo` first, or name another with --dsn")
+        raise SinkError(
+            f"there is no database at {target.path} yet; run `lifeline demo` first, or name another with --dsn"
+        )
     return connect(target)
 
 

@@ -1,0 +1,1 @@
+"""ClickHouse: schema, encoding, blocks, the sink, and the HTTP interface of the embedded engine."""

@@ -1,7 +1,7 @@
 """Blocks: what one shard holds of one table in one bucket of event time.
 
-After a crash the engine repeats items in other batches than before. A block is defined by event time alone, so the repeated
-block is the same, and carries a token by which ClickHouse knows it.
+After a crash the engine repeats items in other batches than before. A block is defined by event time alone, so the
+repeated block is the same, and carries a token by which ClickHouse knows it.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ _STATISTICS: Final = ("count", "min", "max", "mean", "last", "std")
 class Block:
     """Rows of one table, all of one day; sensors are dense indexes, times nanoseconds.
 
-    Blocks of readings hold one row a segment: its columns `sensor` and `pane`, the running `end` of its readings, and the
-    readings' own `ts` and `value`.
+    Blocks of readings hold one row a segment: its columns `sensor` and `pane`, the running `end` of its readings, and
+    the readings' own `ts` and `value`.
     """
 
     table: str
@@ -49,15 +49,16 @@ class Block:
 class Blocks:
     """Gathers panes and aggregates of one shard into blocks.
 
-    A pure function of the stream: however panes travel together, the same blocks come out, and each row of a block lies in
-    one bucket.
+    A pure function of the stream: however panes travel together, the same blocks come out, and each row of a block
+    lies in one bucket.
 
     Parameters
     ----------
     shard
         Index of the shard.
     bucket
-        Length of a bucket of readings and one-second aggregates, ns. Buckets begin anew at midnight (UTC), as partitions do.
+        Length of a bucket of readings and one-second aggregates, ns. Buckets begin anew at midnight (UTC), as
+        partitions do.
     readings
         Whether readings are kept, or aggregates only. Without readings, late rows cannot correct the aggregates.
     state
@@ -96,7 +97,7 @@ class Blocks:
         table = AGGREGATES[aggregates.period] + "_stored"
         pending = self._pending(table, self._bucket, aggregates.period)
         if len(aggregates):
-            columns = {"start": aggregates.start, "sensor": aggregates.sensor}
+            columns: dict[str, Column] = {"start": aggregates.start, "sensor": aggregates.sensor}
             pending.add(columns | {name: getattr(aggregates, name) for name in _STATISTICS})
         yield from pending.close(aggregates.upto)
 

@@ -6,8 +6,8 @@
     clickhouse://user@host:8123/lifeline      a ClickHouse server, or the owner of an embedded directory, by HTTP
     https://user@host:8443/lifeline           ... by HTTPS
 
-The database is `lifeline` unless the DSN names one (`?database=...` for an embedded directory). A password comes from the
-environment (LIFELINE_CLICKHOUSE_PASSWORD) rather than from the DSN, which ends up in process lists and logs.
+The database is `lifeline` unless the DSN names one (`?database=...` for an embedded directory). A password comes from
+the environment (LIFELINE_CLICKHOUSE_PASSWORD) rather than from the DSN, which ends up in process lists and logs.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-import clickhouse_connect
+from clickhouse_connect.driver import create_client
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError
 
@@ -75,15 +75,24 @@ class Dsn:
         except ValueError:
             raise wrong("expected a port between 1 and 65535") from None
         if parts.password is not None:
-            raise ConfigError([Problem("", "", "dsn", f"a password belongs into the environment ({PASSWORD_VARIABLE}), not here")])
-        return cls(scheme, "", parts.hostname or "127.0.0.1", port, unquote(parts.username or "default"), parts.path.strip("/") or "lifeline")
+            raise ConfigError(
+                [Problem("", "", "dsn", f"a password belongs into the environment ({PASSWORD_VARIABLE}), not here")]
+            )
+        return cls(
+            scheme,
+            "",
+            parts.hostname or "127.0.0.1",
+            port,
+            unquote(parts.username or "default"),
+            parts.path.strip("/") or "lifeline",
+        )
 
 
 def connect(dsn: str | Dsn, settings: Mapping[str, str | int] | None = None) -> Client:
     """Open a connection; the database need not exist yet (see `ensure_schema`).
 
-    Clients of one embedded directory share its engine inside the process; each may be used by several threads, one call at a
-    time. Raises SinkError when nobody answers or another process holds the directory.
+    Clients of one embedded directory share its engine inside the process; each may be used by several threads, one
+    call at a time. Raises SinkError when nobody answers or another process holds the directory.
     """
     target = Dsn.parse(dsn) if isinstance(dsn, str) else dsn
     options = dict(settings or {})
@@ -91,7 +100,7 @@ def connect(dsn: str | Dsn, settings: Mapping[str, str | int] | None = None) -> 
         if target.scheme == "chdb":
             client = _embedded(target, options)
         else:
-            client = clickhouse_connect.create_client(
+            client = create_client(
                 interface=target.scheme,
                 host=target.host,
                 port=target.port,
@@ -109,7 +118,7 @@ def _embedded(target: Dsn, settings: dict[str, str | int]) -> Client:
     if target.path != ":memory:":
         Path(target.path).mkdir(parents=True, exist_ok=True)
     try:
-        return clickhouse_connect.create_client(interface="chdb", path=target.path, settings=settings)
+        return create_client(interface="chdb", path=target.path, settings=settings)
     except ClickHouseError as error:
         owner = owner_of(target.path)
         if owner:

@@ -1,9 +1,9 @@
 """NumPy columns as a ClickHouse Native block, over the arrays' own memory.
 
-The format: number of columns and rows, then for every column its name, its type and its values, as little-endian arrays;
-strings carry their length as LEB128; an array column is the running ends of its arrays followed by all values; a
-LowCardinality column is a dictionary and keys into it. See https://clickhouse.com/docs/interfaces/formats/Native and the
-engine's `SerializationLowCardinality`.
+The format: number of columns and rows, then for every column its name, its type and its values, as little-endian
+arrays; strings carry their length as LEB128; an array column is the running ends of its arrays followed by all
+values; a LowCardinality column is a dictionary and keys into it. See
+https://clickhouse.com/docs/interfaces/formats/Native and the engine's `SerializationLowCardinality`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What clients of the HTTP interface expect beyond the engine's own bytes.
 
-A client that names a `client_protocol_version` (Grafana's data source does, through clickhouse-go) reads Native blocks with a
-block header and a serialization flag per column. The embedded engine cannot write those, so they are put in here; for that the
-length of every column must be known, and `_Walk` finds it.
+A client that names a `client_protocol_version` (Grafana's data source does, through clickhouse-go) reads Native
+blocks with a block header and a serialization flag per column. The embedded engine cannot write those, so they are
+put in here; for that the length of every column must be known, and `_Walk` finds it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,16 @@ from __future__ import annotations
 import re
 from typing import Final
 
-__all__ = ["ERROR_STATUS", "NOT_IMPLEMENTED", "Unsupported", "guarded", "status_of", "with_block_headers"]
+__all__ = [
+    "CUSTOM_SERIALIZATION",
+    "ERROR_STATUS",
+    "NOT_IMPLEMENTED",
+    "Unsupported",
+    "guarded",
+    "split_insert",
+    "status_of",
+    "with_block_headers",
+]
 
 #: From this revision on a column says whether its serialization is a custom one.
 CUSTOM_SERIALIZATION: Final = 54454
@@ -20,8 +29,22 @@ _BLOCK_INFO: Final = b"\x01\x00\x02\xff\xff\xff\xff\x00"
 
 _SIZES: Final = {
     **{f"{sign}Int{bits}": bits // 8 for bits in (8, 16, 32, 64, 128, 256) for sign in ("", "U")},
-    **{"Float32": 4, "Float64": 8, "BFloat16": 2, "Bool": 1, "Nothing": 1, "UUID": 16, "IPv4": 4, "IPv6": 16},
-    **{"Date": 2, "Date32": 4, "DateTime": 4, "DateTime64": 8, "Time": 4, "Time64": 8, "Enum8": 1, "Enum16": 2},
+    "Float32": 4,
+    "Float64": 8,
+    "BFloat16": 2,
+    "Bool": 1,
+    "Nothing": 1,
+    "UUID": 16,
+    "IPv4": 4,
+    "IPv6": 16,
+    "Date": 2,
+    "Date32": 4,
+    "DateTime": 4,
+    "DateTime64": 8,
+    "Time": 4,
+    "Time64": 8,
+    "Enum8": 1,
+    "Enum16": 2,
 }
 
 NOT_IMPLEMENTED: Final = 48
@@ -36,7 +59,10 @@ class Unsupported(Exception):
 
 
 def with_block_headers(data: bytes, revision: int) -> bytes:
-    """Native blocks of revision 0 as a client of `revision` reads them. Raises Unsupported for a type it cannot measure."""
+    """Native blocks of revision 0 as a client of `revision` reads them.
+
+    Raises Unsupported for a type that cannot be measured.
+    """
     walk = _Walk(data)
     out: list[bytes] = []
     flag = b"\x00" if revision >= CUSTOM_SERIALIZATION else b""
@@ -106,7 +132,9 @@ class _Walk:
         elif name == "FixedString":
             self.at += int(args[0]) * rows
         elif name == "Decimal":
-            self.at += next(size for digits, size in ((9, 4), (18, 8), (38, 16), (76, 32)) if int(args[0]) <= digits) * rows
+            self.at += (
+                next(size for digits, size in ((9, 4), (18, 8), (38, 16), (76, 32)) if int(args[0]) <= digits) * rows
+            )
         elif name == "Nullable":
             self.at += rows
             self.column(args[0], rows)
@@ -128,7 +156,9 @@ class _Walk:
             keys = self.word()
             self.at += width * keys
         else:
-            raise Unsupported(NOT_IMPLEMENTED, "NOT_IMPLEMENTED", f"type {type_} for this client; cast it to another in the query")
+            raise Unsupported(
+                NOT_IMPLEMENTED, "NOT_IMPLEMENTED", f"type {type_} for this client; cast it to another in the query"
+            )
 
 
 def _split(type_: str) -> tuple[str, list[str]]:
@@ -177,15 +207,39 @@ def status_of(message: str) -> tuple[int, int]:
     return ERROR_STATUS.get(code, 500), code
 
 
-# Literals, comments and quoted names: whatever may hold words that are not the statement's own.
+# Whatever may hold words that are not the statement's own.
 _OPAQUE: Final = re.compile(
-    rb"""'(?:[^'\\]|\\.|'')*'|\$(?P<tag>\w*)\$.*?\$(?P=tag)\$|--[^\n]*|/\*.*?\*/|\#[ !][^\n]*|[`"](?P<name>(?:[^`"\\]|\\.)*)[`"]""",
-    re.DOTALL,
+    rb"""
+    '(?:[^'\\]|\\.|'')*'                          # a string
+    | \$(?P<tag>\w*)\$ .*? \$(?P=tag)\$           # a heredoc
+    | --[^\n]* | \#[ !][^\n]* | /\*.*?\*/         # comments
+    | [`"](?P<name>(?:[^`"\\]|\\.)*)[`"]          # a quoted name, which stays
+    """,
+    re.DOTALL | re.VERBOSE,
 )
 _READS: Final = re.compile(rb"[\s(]*(SELECT|WITH|SHOW|DESC|DESCRIBE|EXPLAIN|EXISTS)\b", re.IGNORECASE)
-_INSERT: Final = re.compile(rb"\s*INSERT\b.*?(?:\bFORMAT\s+\w+|\bVALUES\b)", re.IGNORECASE | re.DOTALL)
+_INSERT: Final = re.compile(
+    rb"\s*INSERT\b(?P<into>.*?)(?P<settings>\bSETTINGS\b.*?)?(?:(?P<format>\bFORMAT\s+\w+)[ \t]*;?\r?\n?|\bVALUES\b)",
+    re.IGNORECASE | re.DOTALL,
+)
 _CLIENT_SIDE: Final = re.compile(rb"\b(?:INTO\s+OUTFILE|FROM\s+INFILE)\b", re.IGNORECASE)
 _LOCAL: Final = re.compile(rb"\b(?:file|python)\s*\(", re.IGNORECASE)
+
+
+def split_insert(query: bytes) -> tuple[bytes, bytes, bytes] | None:
+    """An insert with data: what stands before `FROM INFILE ...` and after it, and the data; None for anything else.
+
+    >>> split_insert(b"INSERT INTO t (a) SETTINGS x = 1 FORMAT CSV\\n1,2")
+    (b'INSERT INTO t (a) ', b' SETTINGS x = 1 FORMAT CSV', b'1,2')
+    """
+    found = _INSERT.match(query)
+    if (
+        found is None
+        or not found["format"]
+        or re.search(rb"\bSELECT\b", _OPAQUE.sub(b" ", found["into"]), re.IGNORECASE)
+    ):
+        return None
+    return b"INSERT" + found["into"], b" " + (found["settings"] or b"") + found["format"], query[found.end() :]
 
 
 def guarded(query: bytes, readonly: bool) -> bytes:
@@ -193,8 +247,9 @@ def guarded(query: bytes, readonly: bool) -> bytes:
 
     Refuses what a server refuses, and the embedded engine, being its own client as well, would do.
 
-    Raises Unsupported for several statements in one, for files of the client's side, and for a reader also for everything that
-    does not read, and for functions that reach the owner's files or Python objects (`readonly = 1` does not stop those).
+    Raises Unsupported for several statements in one, for files of the client's side, and for a reader also for
+    everything that does not read, and for functions that reach the owner's files or Python objects (`readonly = 1`
+    does not stop those).
     """
     head = query
     if inserted := _INSERT.match(query):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from typing import Any
 
 import numpy as np
 from clickhouse_connect.driver.client import Client
@@ -47,7 +48,7 @@ def rows_per_table(client: Client) -> dict[str, int]:
         }
 
 
-def _plain(value: object) -> object:
+def _plain(value: Any) -> Any:
     if isinstance(value, (list, np.ndarray)):
         return tuple(value)
     return value

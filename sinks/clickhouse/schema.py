@@ -1,8 +1,8 @@
 """The tables, as data: created, upgraded and versioned by `ensure_schema`.
 
 Every block of a base table lies in one partition, so that an insert is one part and its deduplication token holds. The
-tables of rare records (findings, alert events, ...) are `ReplacingMergeTree`s over deterministic keys: read them with FINAL.
-Times are UTC throughout.
+tables of rare records (findings, alert events, ...) are `ReplacingMergeTree`s over deterministic keys: read them with
+FINAL. Times are UTC throughout.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ DEDUPLICATION_WINDOW: Final = 10_000
 
 _BLOCKS = f"SETTINGS non_replicated_deduplication_window = {DEDUPLICATION_WINDOW}"
 _TIME_NS = "DateTime64(9, 'UTC') CODEC(DoubleDelta, ZSTD(1))"
-_VALUE = "Float64 CODEC(Gorilla, ZSTD(1))"
+# Gorilla takes twice the space on values that are rounded, as gauges do (perf/clickhouse.py).
+_VALUE = "Float64 CODEC(ZSTD(1))"
 _NAME = "LowCardinality(String)"
 
 _READINGS = f"""
@@ -71,8 +72,8 @@ CREATE TABLE {table}_stored (
 def _corrected(table: str, period: int) -> str:
     """Aggregates in which late rows count: a touched period is computed anew from stored and late readings.
 
-    A stored reading wins over a late one of the same time. Should the raw readings have expired, the fullest row known
-    stands (see `settle`).
+    A stored reading wins over a late one of the same time. Sums go in order of time: rounded otherwise, the same rows would
+    have another mean after a merge. Should the raw readings have expired, the fullest row known stands (see `settle`).
     """
     start = _floor("ts", period)
     touched = f"(SELECT sensor, {start} FROM late_rows)"
@@ -83,9 +84,10 @@ UNION ALL
 SELECT sensor, start, count, min, max, mean, last, std FROM (
     SELECT sensor, start, count, min, max, mean, last, std FROM {table}_stored WHERE (sensor, start) IN {touched}
     UNION ALL
+    WITH tupleElement(arraySort(groupArray((ts, v))), 2) AS ordered
     SELECT
-        sensor, begin AS start, toUInt32(count()) AS count, min(v) AS min, max(v) AS max, avg(v) AS mean,
-        argMax(v, ts) AS last, stddevPopStable(v) AS std
+        sensor, begin AS start, toUInt32(count()) AS count, min(v) AS min, max(v) AS max, arrayAvg(ordered) AS mean,
+        argMax(v, ts) AS last, sqrt(arrayAvg(x -> (x - mean) * (x - mean), ordered)) AS std
     FROM (
         SELECT sensor, ts, {start} AS begin, argMin(value, late) AS v FROM (
             SELECT sensor, ts, value, 0 AS late FROM readings
@@ -101,21 +103,23 @@ SELECT sensor, start, count, min, max, mean, last, std FROM (
 _REGISTRY_COLUMNS = """
     sensor String, kind LowCardinality(String), unit LowCardinality(String), zone LowCardinality(String),
     zone_name LowCardinality(String), asset LowCardinality(String), asset_kind LowCardinality(String),
-    asset_name LowCardinality(String), owner LowCardinality(String), lon Float64, lat Float64, rate Float64, low Float64,
-    high Float64
+    asset_name LowCardinality(String), owner LowCardinality(String), lon Float64, lat Float64, rate Float64,
+    low Float64, high Float64
 """
 _REGISTRY = f"CREATE TABLE registry ({_REGISTRY_COLUMNS}) ENGINE = MergeTree ORDER BY sensor"
 
 _FINDINGS = f"""
 CREATE TABLE findings (
     id UUID, phase Enum8('onset' = 0, 'change' = 1, 'end' = 2), monitor {_NAME}, detector {_NAME}, config {_NAME},
-    kind {_NAME}, verdict Enum8('event' = 0, 'fault' = 1), reason {_NAME}, sensor {_NAME}, ts {_TIME_NS}, known {_TIME_NS},
-    onset {_TIME_NS}, level UInt8, score Float64, threshold Float64, value Float64, baseline Float64
+    kind {_NAME}, verdict Enum8('event' = 0, 'fault' = 1), reason {_NAME}, sensor {_NAME},
+    ts {_TIME_NS}, known {_TIME_NS}, onset {_TIME_NS}, level UInt8,
+    score Float64, threshold Float64, value Float64, baseline Float64
 ) ENGINE = ReplacingMergeTree PARTITION BY toYYYYMM(ts) ORDER BY (id, phase, ts)
 """
 _ALERT_EVENTS = f"""
 CREATE TABLE alert_events (
-    id UUID, alert UUID, seq UInt32, type Enum8('raised' = 0, 'updated' = 1, 'escalated' = 2, 'cleared' = 3), ts {_TIME_NS},
+    id UUID, alert UUID, seq UInt32, type Enum8('raised' = 0, 'updated' = 1, 'escalated' = 2, 'cleared' = 3),
+    ts {_TIME_NS},
     kind {_NAME}, level UInt8, active Bool, onset {_TIME_NS}, raised {_TIME_NS}, updated {_TIME_NS},
     cleared {_TIME_NS} COMMENT '1970 while active', zone {_NAME}, asset {_NAME}, place String, lon Float64, lat Float64,
     owner {_NAME}, urgent Bool, corroboration Float64, summary String, sensors Array({_NAME}), cameras Array({_NAME}),
@@ -135,7 +139,8 @@ FROM alerts GROUP BY hour, level, kind, owner
 """
 _VIDEO = f"""
 CREATE TABLE video_events (
-    id UUID, camera {_NAME}, ts {_TIME_NS}, type {_NAME}, confidence Float64, place String, clip String, known {_TIME_NS}
+    id UUID, camera {_NAME}, ts {_TIME_NS}, type {_NAME}, confidence Float64, place String, clip String,
+    known {_TIME_NS}
 ) ENGINE = ReplacingMergeTree PARTITION BY toYYYYMM(ts) ORDER BY (camera, ts, id)
 """
 _LATE = f"""
@@ -181,9 +186,12 @@ SELECT sensor, max(arrayMax(ts)) AS last_seen FROM readings_packed GROUP BY sens
 )
 _HEALTH = """
 CREATE VIEW sensor_health AS
-SELECT registry.*, seen.at AS last_seen, faults.open AS open_faults
+SELECT registry.sensor AS sensor, kind, unit, zone, zone_name, asset, asset_kind, asset_name, owner, lon, lat, rate,
+    seen.at AS last_seen, faults.open AS open_faults
 FROM registry
-LEFT JOIN (SELECT sensor, max(last_seen) AS at FROM sensor_last_seen GROUP BY sensor) AS seen ON seen.sensor = registry.sensor
+LEFT JOIN (
+    SELECT sensor, max(last_seen) AS at FROM sensor_last_seen GROUP BY sensor
+) AS seen ON seen.sensor = registry.sensor
 LEFT JOIN (
     SELECT sensor, arraySort(groupArray(reason)) AS open FROM (
         SELECT id, any(findings.sensor) AS sensor, any(findings.reason) AS reason
@@ -223,7 +231,7 @@ def ensure_schema(client: Client) -> int:
 
     Of several processes, one calls it before the others start. Raises SinkRefused when a newer Lifeline wrote it.
     """
-    database = client.database
+    database = client.database or "lifeline"
     with translated():
         client.command(f"CREATE DATABASE IF NOT EXISTS {quote_identifier(database)}", use_database=False)
         client.command("CREATE TABLE IF NOT EXISTS schema_version (version UInt32) ENGINE = MergeTree ORDER BY version")
@@ -302,15 +310,22 @@ _EXPIRY: Final = {
 
 def retain(client: Client, retention: Retention) -> None:
     """Set how long rows are kept. Raises ValueError when a coarser table would go before a finer one."""
-    kept = [getattr(retention, name) or float("inf") for name in ("readings", "aggregates_1s", "aggregates_1m", "aggregates_1h")]
+    kept = [
+        getattr(retention, name) or float("inf")
+        for name in ("readings", "aggregates_1s", "aggregates_1m", "aggregates_1h")
+    ]
     if any(finer > coarser for finer, coarser in pairwise(kept)):
         raise ValueError("readings and aggregates must be kept the longer the coarser they are")
     with translated():
         for rule in fields(retention):
             days = int(getattr(retention, rule.name))
             for table, column in _EXPIRY[rule.name]:
-                has_ttl = " TTL " in str(client.command(f"SELECT create_table_query FROM system.tables WHERE database = "
-                                                        f"currentDatabase() AND name = '{table}'"))
+                has_ttl = " TTL " in str(
+                    client.command(
+                        f"SELECT create_table_query FROM system.tables WHERE database = "
+                        f"currentDatabase() AND name = '{table}'"
+                    )
+                )
                 if days:
                     client.command(f"ALTER TABLE {table} MODIFY TTL toDateTime({column}) + INTERVAL {days} DAY")
                 elif has_ttl:
@@ -318,11 +333,15 @@ def retain(client: Client, retention: Retention) -> None:
 
 
 def settle(client: Client, tables: Sequence[str] = tuple(AGGREGATES.values())) -> None:
-    """Store what late rows changed in the aggregates, so that it outlives the raw readings. Run it daily; repeats are harmless."""
+    """Store what late rows changed in the aggregates, so that it outlives the raw readings.
+
+    Run it daily; repeats are harmless.
+    """
     columns = "sensor, start, count, min, max, mean, last, std"
     with translated():
         for table in tables:
             client.command(
                 f"INSERT INTO {table}_stored ({columns}) SELECT {columns} FROM {table} "
-                f"WHERE (sensor, start, count) NOT IN (SELECT sensor, start, count FROM {table}_stored) SETTINGS async_insert = 0"
+                f"WHERE (sensor, start, count) NOT IN (SELECT sensor, start, count FROM {table}_stored) "
+                "SETTINGS async_insert = 0"
             )

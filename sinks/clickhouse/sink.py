@@ -1,7 +1,7 @@
 """Results into ClickHouse: `Writer`, and the Bytewax sink around it.
 
-Every insert is of columns. Blocks carry their token; rows of the other tables have deterministic keys: so whatever comes twice
-is stored once.
+Every insert is of columns. Blocks carry their token; rows of the other tables have deterministic keys: so whatever
+comes twice is stored once.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _TIME: Final = "DateTime64(9, 'UTC')"
 _SETTINGS: Final = {"async_insert": 0, "max_insert_threads": 1, "deduplicate_blocks_in_dependent_materialized_views": 1}
 
 # Numbers of the enumerations, in the order in which the schema counts them.
-_ENUMS: Final = {
+_ENUMS: Final[dict[str, tuple[str, list[Any]]]] = {
     "phase": ("Enum8('onset' = 0, 'change' = 1, 'end' = 2)", list(Phase)),
     "verdict": ("Enum8('event' = 0, 'fault' = 1)", list(Verdict)),
     "type": ("Enum8('raised' = 0, 'updated' = 1, 'escalated' = 2, 'cleared' = 3)", list(AlertEventType)),
@@ -112,8 +112,8 @@ class Writer:
     sensor_names
         Id of each sensor, by dense index.
     scope
-        Sets the blocks of one deployment apart from those of another that writes into the same tables (another city, another
-        number of shards): without it the second's blocks would be taken for repeats of the first's.
+        Sets the blocks of one deployment apart from those of another that writes into the same tables (another city,
+        another number of shards): without it the second's blocks would be taken for repeats of the first's.
     attempts, backoff
         A request that fails for a passing reason is tried so often, with pauses of `backoff` seconds that double.
     sleep
@@ -139,8 +139,8 @@ class Writer:
     def write(self, items: Iterable[Item]) -> None:
         """Store items; those of one table together, blocks each by itself.
 
-        Raises SinkRefused when the server refuses an item for good, SinkError when it kept failing. What was stored before is
-        recognised when the items come again.
+        Raises SinkRefused when the server refuses an item for good, SinkError when it kept failing. What was stored
+        before is recognised when the items come again.
         """
         rare: dict[type, list[Any]] = {}
         for item in items:
@@ -151,7 +151,9 @@ class Writer:
             elif isinstance(item, Sequence) and all(isinstance(part, Finding) for part in item):
                 rare.setdefault(Finding, []).extend(item)
             else:
-                raise TypeError(f"the ClickHouse sink takes blocks, findings, events, late rows and dead letters, got {type(item)!r}")
+                raise TypeError(
+                    f"the ClickHouse sink takes blocks, findings, events, late rows, dead letters, not {type(item)!r}"
+                )
         if found := rare.get(Finding):
             self._insert("findings", _columns(_FINDING, found))
         if found := rare.get(AlertEvent):
@@ -257,7 +259,8 @@ class ClickHouseSink(DynamicSink[Item]):
     Parameters
     ----------
     dsn
-        Where to (see `sinks.clickhouse.client`). The schema is not made here: call `ensure_schema` before the flow starts.
+        Where to (see `sinks.clickhouse.client`). The schema is not made here: call `ensure_schema` before the flow
+        starts.
     sensor_names, scope
         As `Writer` takes them.
     """

@@ -73,9 +73,7 @@ def statistics(rows: Sequence[tuple[int, int, float]], period: int) -> dict[tupl
     groups: dict[tuple[int, int], list[float]] = {}
     for (sensor, ts), value in sorted(distinct.items()):
         groups.setdefault((sensor, ts // period * period), []).append(value)
-    return {
-        key: (len(v), min(v), max(v), float(np.mean(v)), v[-1], float(np.std(v))) for key, v in groups.items()
-    }
+    return {key: (len(v), min(v), max(v), float(np.mean(v)), v[-1], float(np.std(v))) for key, v in groups.items()}
 
 
 def aggregates_of(stream: Sequence[Pane], period: int, first: int = 0, last: int | None = None) -> Aggregates:
@@ -84,7 +82,9 @@ def aggregates_of(stream: Sequence[Pane], period: int, first: int = 0, last: int
     begin, upto = ((START + number * SECOND) // period * period for number in (first, last))
     if last == len(stream):
         upto = START + last * SECOND + period
-    found = {k: v for k, v in statistics(list(rows_of(stream)), period).items() if begin <= k[1] and k[1] + period <= upto}
+    found = {
+        k: v for k, v in statistics(list(rows_of(stream)), period).items() if begin <= k[1] and k[1] + period <= upto
+    }
     order = sorted(found, key=lambda key: (key[1], key[0]))
     columns = [np.array([found[key][i] for key in order], np.float64) for i in range(6)]
     return Aggregates(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ def plain(block: Block) -> tuple[str, int, dict[str, list[float]]]:
 def run(stream: Sequence[Pane], cut: Sequence[int], bucket: int, restart: bool = False) -> list[Block]:
     blocks = Blocks(3, bucket)
     out: list[Block] = []
-    for first, last in zip(cut, cut[1:], strict=False):
+    for first, last in pairwise(cut):
         out += blocks.panes(panes_of(stream, first, last))
         for period in (SECOND, MINUTE):
             out += blocks.aggregates(aggregates_of(stream, period, first, last))
@@ -35,7 +36,7 @@ def run(stream: Sequence[Pane], cut: Sequence[int], bucket: int, restart: bool =
 
 @given(data=st.data(), stream=PANES, bucket=BUCKETS)
 def test_grouping_and_restarts_do_not_matter(data: st.DataObject, stream: list[Pane], bucket: int) -> None:
-    """The same blocks with the same rows in the same order, whatever travelled together and wherever a run was resumed."""
+    """The same blocks with the same rows in the same order, however cut and wherever resumed."""
     whole = sorted(map(plain, run(stream, [0, len(stream)], bucket)))
     cut = data.draw(cuts(len(stream)))
     assert sorted(map(plain, run(stream, cut, bucket))) == whole
@@ -47,7 +48,7 @@ def test_nothing_is_lost_and_blocks_lie_in_one_day(stream: list[Pane], bucket: i
     """Every reading is in exactly one block, every token is unique, and no block crosses a daily partition."""
     blocks = run(stream, [0, len(stream)], bucket)
     assert len({block.token for block in blocks}) == len(blocks)
-    found = []
+    found: list[tuple[int, int, float]] = []
     for block in blocks:
         begin = block.columns["pane" if "end" in block.columns else "start"]
         assert len(begin) == block.rows

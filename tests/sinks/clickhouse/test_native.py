@@ -12,7 +12,11 @@ from hypothesis import strategies as st
 
 from sinks.clickhouse.native import Arrays, Column, Dictionary, encode
 
-INTS = {f"{sign}Int{bits}": (0 if sign else -(2 ** (bits - 1)), 2 ** (bits - (not sign)) - 1) for bits in (8, 16, 32, 64) for sign in ("", "U")}
+INTS = {
+    f"{sign}Int{bits}": (0 if sign else -(2 ** (bits - 1)), 2 ** (bits - (not sign)) - 1)
+    for bits in (8, 16, 32, 64)
+    for sign in ("", "U")
+}
 # Any bits: NaNs with a payload, infinities, subnormal numbers and -0.0 included.
 FLOATS = st.integers(0, 2**64 - 1)
 TICKS = st.integers(-(2**63), 2**63 - 1)
@@ -98,7 +102,9 @@ def test_dictionaries_of_every_width(client: Client, size: int) -> None:
     names = [f"s{i}" for i in range(size)]
     code = np.arange(size, dtype=np.int32)[::-1]
     client.command("CREATE TABLE t (s LowCardinality(String)) ENGINE = Memory")
-    client.raw_insert("t", ["s"], encode([Column("s", "LowCardinality(String)", Dictionary.select(names, code))]), fmt="Native")
+    client.raw_insert(
+        "t", ["s"], encode([Column("s", "LowCardinality(String)", Dictionary.select(names, code))]), fmt="Native"
+    )
     assert client.query("SELECT s FROM t").result_columns[0] == [names[i] for i in code]
 
 

@@ -12,7 +12,11 @@ from sinks.clickhouse.client import Dsn
 from sinks.clickhouse.schema import Retention, ensure_schema, load_registry, retain
 
 CITY = City(
-    "c", "UTC", (Sensor("s1", "gas-lel", "%LEL", "z1", rate=0.2), Sensor("s2", "level", "m", "nowhere")), zones={"z1": Zone("z1", "Old town", "u1")}, units={"u1": Unit("u1")}
+    "c",
+    "UTC",
+    (Sensor("s1", "gas-lel", "%LEL", "z1", rate=0.2), Sensor("s2", "level", "m", "nowhere")),
+    zones={"z1": Zone("z1", "Old town", "u1")},
+    units={"u1": Unit("u1")},
 )
 
 
@@ -20,7 +24,15 @@ def test_created_once(empty: Client) -> None:
     """The first call makes everything, the second finds it."""
     assert ensure_schema(empty) == 0
     assert ensure_schema(empty) == schema.VERSION
-    for table in ("readings", "aggregates_1s", "aggregates_1m", "aggregates_1h", "alerts", "alerts_per_hour", "sensor_health"):
+    for table in (
+        "readings",
+        "aggregates_1s",
+        "aggregates_1m",
+        "aggregates_1h",
+        "alerts",
+        "alerts_per_hour",
+        "sensor_health",
+    ):
         assert empty.command(f"SELECT count() FROM {table}") == 0
 
 
@@ -65,7 +77,9 @@ def test_the_registry_is_replaced(client: Client) -> None:
 
 def test_retention(client: Client) -> None:
     """Set, changed and lifted; a coarser table never goes before a finer one."""
-    query = "SELECT create_table_query FROM system.tables WHERE database = currentDatabase() AND name = 'readings_packed'"
+    query = (
+        "SELECT create_table_query FROM system.tables WHERE database = currentDatabase() AND name = 'readings_packed'"
+    )
     retain(client, Retention(readings=30))
     assert "toIntervalDay(30)" in str(client.command(query))
     retain(client, Retention())
@@ -74,7 +88,9 @@ def test_retention(client: Client) -> None:
         retain(client, Retention(aggregates_1s=10))
 
 
-@pytest.mark.parametrize("dsn", ["", "chdb:", "mysql://x", "clickhouse://u:secret@h/db", "clickhouse://h:99999/db", "chdb:///x?user=1"])
+@pytest.mark.parametrize(
+    "dsn", ["", "chdb:", "mysql://x", "clickhouse://u:secret@h/db", "clickhouse://h:99999/db", "chdb:///x?user=1"]
+)
 def test_bad_dsns(dsn: str) -> None:
     """Told, and never with a password in the message."""
     with pytest.raises(ConfigError) as caught:

@@ -7,6 +7,7 @@ import http.client
 import json
 from base64 import b64encode
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 from urllib.parse import urlencode
 
 import numpy as np
@@ -29,7 +30,12 @@ def basic(user: str = "default", password: str = PASSWORD) -> dict[str, str]:
 
 
 def ask(
-    serving: Serving, body: object = None, method: str = "POST", path: str = "/", headers: dict[str, str] | None = None, **params: object
+    serving: Serving,
+    body: object = None,
+    method: str = "POST",
+    path: str = "/",
+    headers: dict[str, str] | None = None,
+    **params: object,
 ) -> tuple[int, dict[str, str], bytes]:
     """One request; status, headers and body of its answer."""
     connection = http.client.HTTPConnection(serving.host, serving.port, timeout=30)
@@ -42,13 +48,20 @@ def ask(
 
 
 def test_clickhouse_connect(writer: Client, reader: Client) -> None:
-    """Queries with parameters, columnar inserts with settings, raw Native inserts, Arrow, and results of many blocks."""
+    """Queries with parameters, columnar and raw inserts with settings, Arrow, and results of many blocks."""
     writer.command("CREATE TABLE t (a Int64, s LowCardinality(String)) ENGINE = MergeTree ORDER BY a")
+    numbers: Any = np.arange(1000)
     summary = writer.insert(
-        "t", [np.arange(1000), [f"it's; {i}\n" for i in range(1000)]], ["a", "s"], column_oriented=True, settings={"async_insert": 0}
+        "t",
+        [numbers, [f"it's; {i}\n" for i in range(1000)]],
+        ["a", "s"],
+        column_oriented=True,
+        settings={"async_insert": 0},
     )
     assert summary.written_rows in (0, 1000)
-    block = encode([Column("a", "Int64", np.array([-1])), Column("s", "LowCardinality(String)", Dictionary.of([";\x00 FORMAT"]))])
+    block = encode(
+        [Column("a", "Int64", np.array([-1])), Column("s", "LowCardinality(String)", Dictionary.of([";\x00 FORMAT"]))]
+    )
     writer.raw_insert("t", ["a", "s"], block, {"async_insert": 0}, fmt="Native")
     for codec in ("gzip", "zstd", "lz4"):
         compressed = pa.BufferOutputStream()
@@ -68,7 +81,9 @@ def test_many_at_once(reader: Client) -> None:
     """Requests run side by side."""
     with ThreadPoolExecutor(8) as pool:
         queries = [f"SELECT {n} + sleepEachRow(0.05)" for n in range(16)]
-        assert [row[0][0] for row in pool.map(lambda query: reader.query(query).result_rows, queries)] == list(range(16))
+        assert [row[0][0] for row in pool.map(lambda query: reader.query(query).result_rows, queries)] == list(
+            range(16)
+        )
 
 
 @pytest.mark.parametrize("how", ["basic", "headers", "url"])
@@ -76,7 +91,7 @@ def test_many_at_once(reader: Client) -> None:
 def test_every_way_to_say_who_one_is(serving: Serving, how: str, password: str) -> None:
     """Right is 200; wrong is 403 with ClickHouse's code for it."""
     headers: dict[str, str] = {}
-    params: dict[str, object] = {}
+    params: dict[str, Any] = {}
     if how == "basic":
         headers = basic(password=password)
     elif how == "headers":
@@ -98,11 +113,16 @@ def test_ping_needs_no_password(serving: Serving) -> None:
 
 
 def test_formats(serving: Serving) -> None:
-    """FORMAT in the query, before default_format, before tab-separated; query in the URL, the body, or begun in one and ended in the other."""
+    """FORMAT goes before default_format, that before tabs; a query may begin in the URL and end in the body."""
     assert ask(serving, "SELECT 1 AS a, 'x'")[2] == b"1\tx\n"
     assert json.loads(ask(serving, "SELECT 1 AS a", default_format="JSONCompact")[2])["data"] == [[1]]
     status, headers, body = ask(serving, "SELECT 1 AS a FORMAT JSONEachRow", default_format="CSV", query_id="mine")
-    assert (status, body, headers["X-ClickHouse-Format"], headers["X-ClickHouse-Query-Id"]) == (200, b'{"a":1}\n', "JSONEachRow", "mine")
+    assert (status, body, headers["X-ClickHouse-Format"], headers["X-ClickHouse-Query-Id"]) == (
+        200,
+        b'{"a":1}\n',
+        "JSONEachRow",
+        "mine",
+    )
     assert headers["X-ClickHouse-Timezone"]
     assert "X-ClickHouse-Summary" in headers
     assert ask(serving, method="GET", query="SELECT 2")[2] == b"2\n"
@@ -144,7 +164,8 @@ def test_errors_are_clickhouses_own(serving: Serving, query: str, status: int, c
 def test_an_unknown_setting_is_refused(serving: Serving) -> None:
     """A typing error in a setting does not pass unnoticed."""
     assert ask(serving, "SELECT 1", no_such_setting=1)[1]["X-ClickHouse-Exception-Code"] == "115"
-    assert ask(serving, "SELECT 1", **{"max_threads = 1, readonly": "0"})[1]["X-ClickHouse-Exception-Code"] == "115"
+    injected: dict[str, Any] = {"max_threads = 1, readonly": "0"}
+    assert ask(serving, "SELECT 1", **injected)[1]["X-ClickHouse-Exception-Code"] == "115"
 
 
 @pytest.mark.parametrize(
@@ -172,7 +193,11 @@ def test_a_reader_only_reads(serving: Serving, query: str) -> None:
 
 def test_what_is_let_through() -> None:
     """Words inside literals, names and inserted data are not the statement's own."""
-    for query in (b"SELECT 'a; b', \"c;\" -- ; INTO OUTFILE", b"SELECT profile(1) AS x;", b"(SELECT 1) UNION ALL (SELECT 2)"):
+    for query in (
+        b"SELECT 'a; b', \"c;\" -- ; INTO OUTFILE",
+        b"SELECT profile(1) AS x;",
+        b"(SELECT 1) UNION ALL (SELECT 2)",
+    ):
         guarded(query, readonly=True)
     guarded(b"INSERT INTO t FORMAT CSV\n1;2;INTO OUTFILE\n", readonly=False)
     with pytest.raises(Unsupported, match="readonly"):
@@ -181,10 +206,10 @@ def test_what_is_let_through() -> None:
 
 def test_sessions_keep_temporary_tables(serving: Serving) -> None:
     """What one request of a writer's session makes, the next one sees, and nobody else."""
-    own = {"headers": basic("writer"), "session_id": "s1"}
-    assert ask(serving, "CREATE TEMPORARY TABLE mine (a Int8)", **own)[0] == 200  # type: ignore[arg-type]
-    assert ask(serving, "INSERT INTO mine VALUES (4)", max_threads=1, **own)[0] == 200  # type: ignore[arg-type]
-    assert ask(serving, "SELECT a FROM mine", **own)[2] == b"4\n"  # type: ignore[arg-type]
+    own: Any = {"headers": basic("writer"), "session_id": "s1"}
+    assert ask(serving, "CREATE TEMPORARY TABLE mine (a Int8)", **own)[0] == 200
+    assert ask(serving, "INSERT INTO mine VALUES (4)", max_threads=1, **own)[0] == 200
+    assert ask(serving, "SELECT a FROM mine", **own)[2] == b"4\n"
     assert ask(serving, "SELECT a FROM mine", headers=basic("writer"), session_id="s2")[0] == 404
     assert ask(serving, "SELECT 1", headers=basic("writer"), session_id="s3", session_check=1)[0] >= 400
 
@@ -192,29 +217,30 @@ def test_sessions_keep_temporary_tables(serving: Serving) -> None:
 def test_inserts_in_text(serving: Serving, writer: Client) -> None:
     """CSV and JSON lines with the statement in the URL, gzipped and in chunks."""
     writer.command("CREATE TABLE t (a Int8, s String) ENGINE = Memory")
-    to = {"headers": basic("writer"), "database": writer.database}
-    assert ask(serving, b'1,"x;y"\n', query="INSERT INTO t FORMAT CSV", **to)[0] == 200  # type: ignore[arg-type]
+    to: dict[str, Any] = {"headers": basic("writer"), "database": writer.database}
+    assert ask(serving, b'1,"x;y"\n', query="INSERT INTO t FORMAT CSV", **to)[0] == 200
     to["headers"] = basic("writer") | {"Content-Encoding": "gzip"}
     lines = gzip.compress(b'{"a": 2, "s": "z"}\n')
-    assert ask(serving, lines, query="INSERT INTO t FORMAT JSONEachRow", **to)[0] == 200  # type: ignore[arg-type]
+    assert ask(serving, lines, query="INSERT INTO t FORMAT JSONEachRow", **to)[0] == 200
     to["headers"] = basic("writer")
-    assert ask(serving, iter([b"3,", b"w\n"]), query="INSERT INTO t FORMAT CSV", **to)[0] == 200  # type: ignore[arg-type]
+    assert ask(serving, iter([b"3,", b"w\n"]), query="INSERT INTO t FORMAT CSV", **to)[0] == 200
     assert writer.query("SELECT * FROM t ORDER BY a").result_rows == [(1, "x;y"), (2, "z"), (3, "w")]
     assert ask(serving, b"not gzip", headers=basic("writer") | {"Content-Encoding": "gzip"})[0] >= 400
 
 
 def test_block_headers_for_go(serving: Serving) -> None:
-    """A client that names its protocol version gets block headers and serialization flags, through every nesting of types."""
+    """A client that names its protocol version gets block headers and flags, through every nesting of types."""
     plain = ask(serving, "SELECT toUInt8(7) AS a, 'x' AS b FORMAT Native")[2]
     assert plain == b"\x02\x01\x01a\x05UInt8\x07\x01b\x06String\x01x"
-    assert ask(serving, "SELECT toUInt8(7) AS a, 'x' AS b", default_format="Native", client_protocol_version=54460)[2] == (
-        b"\x01\x00\x02\xff\xff\xff\xff\x00\x02\x01\x01a\x05UInt8\x00\x07\x01b\x06String\x00\x01x"
-    )
+    assert ask(serving, "SELECT toUInt8(7) AS a, 'x' AS b", default_format="Native", client_protocol_version=54460)[
+        2
+    ] == (b"\x01\x00\x02\xff\xff\xff\xff\x00\x02\x01\x01a\x05UInt8\x00\x07\x01b\x06String\x00\x01x")
     every = (
-        "SELECT toLowCardinality(toString(number)), [toLowCardinality('x')], [[number], []], map('a', [1]), (1, 'b'), toNullable(number), "
-        "CAST(NULL, 'LowCardinality(Nullable(String))'), toDecimal128(1.5, 3), CAST('a)', 'Enum8(\\'a)\\' = 1, \\'b,\\' = 2)'), now64(9), "
-        "toFixedString('ab', 3), toIPv6('::1'), generateUUIDv4(), CAST((1, 'x'), 'Tuple(a Int8, b String)'), today(), INTERVAL 1 DAY, "
-        "if(number = 1, ['a', 'bcd'], []) FROM numbers(300)"
+        "SELECT toLowCardinality(toString(number)), [toLowCardinality('x')], [[number], []], map('a', [1]), (1, 'b'), "
+        "toNullable(number), CAST(NULL, 'LowCardinality(Nullable(String))'), toDecimal128(1.5, 3), "
+        "CAST('a)', 'Enum8(\\'a)\\' = 1, \\'b,\\' = 2)'), "
+        "now64(9), toFixedString('ab', 3), toIPv6('::1'), generateUUIDv4(), CAST((1, 'x'), 'Tuple(a Int8, b String)'), "
+        "today(), INTERVAL 1 DAY, if(number = 1, ['a', 'bcd'], []) FROM numbers(300)"
     )
     data = ask(serving, every, default_format="Native")[2]
     headed = with_block_headers(data, 54460)
@@ -231,12 +257,19 @@ def test_open_doors_are_refused(tmp_path: object) -> None:
 
 def test_a_taken_port_is_told(serving: Serving, directory: object) -> None:
     """With the address."""
-    with pytest.raises(SinkError, match=f"cannot listen on 127.0.0.1:{serving.port}"), Serving(f"chdb://{directory}", port=serving.port):
+    with (
+        pytest.raises(SinkError, match=f"cannot listen on 127.0.0.1:{serving.port}"),
+        Serving(f"chdb://{directory}", port=serving.port),
+    ):
         pass
 
 
 def test_sql_asks_the_owner(
-    serving: Serving, client: Client, directory: object, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+    serving: Serving,
+    client: Client,
+    directory: object,
+    monkeypatch: pytest.MonkeyPatch,
+    capfdbinary: pytest.CaptureFixture[bytes],
 ) -> None:
     """`lifeline sql` finds whoever serves the directory by the note beside it, and writes every format."""
     monkeypatch.setenv("LIFELINE_CLICKHOUSE_PASSWORD", PASSWORD)
@@ -251,7 +284,11 @@ def test_sql_asks_the_owner(
     run(query, dsn, OutputFormat.CSV)
     assert capfdbinary.readouterr().out.decode() == '"a","b","c"\n1,"街",\\N\n'
     run(query, dsn, OutputFormat.ARROW)
-    assert pa.ipc.open_stream(capfdbinary.readouterr().out).read_all().to_pydict() == {"a": [1], "b": ["街"], "c": [None]}
+    assert pa.ipc.open_stream(capfdbinary.readouterr().out).read_all().to_pydict() == {
+        "a": [1],
+        "b": ["街"],
+        "c": [None],
+    }
     with pytest.raises(SinkError, match="no database at /nowhere/at/all yet"):
         run("SELECT 1", "chdb:///nowhere/at/all")
 

@@ -15,7 +15,6 @@ from clickhouse_connect.driver.client import Client
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-
 from domain.clock import NEVER
 from domain.errors import SinkError, SinkRefused
 from domain.findings import Alert, AlertEvent, AlertEventType, Finding, Phase, Verdict, VideoEvent
@@ -41,12 +40,18 @@ def late_of(rows: Sequence[tuple[int, int, float]], offset: int = 0) -> LateRows
     sensor, ts, value = zip(*rows, strict=True)
     zeros = np.zeros(len(rows), np.int64)
     return LateRows(
-        "p0", np.array(sensor, np.int32), np.array(ts, np.int64), np.array(value), zeros + offset, zeros + START, zeros + NEVER
+        "p0",
+        np.array(sensor, np.int32),
+        np.array(ts, np.int64),
+        np.array(value),
+        zeros + offset,
+        zeros + START,
+        zeros + NEVER,
     )
 
 
 def dump(client: Client, table: str) -> list[tuple[Any, ...]]:
-    return sorted(client.query(f"SELECT * FROM {table}").result_rows, key=repr)
+    return sorted(map(tuple, client.query(f"SELECT * FROM {table}").result_rows), key=repr)
 
 
 def finding(n: int) -> Finding:
@@ -58,9 +63,9 @@ def finding(n: int) -> Finding:
 
 def alert_event(seq: int, type_: AlertEventType = AlertEventType.RAISED, level: int = 2) -> AlertEvent:
     alert = Alert(
-        identify("alert"), "gas-leak", level, type_ is not AlertEventType.CLEARED, START, START + 5, START + 5 + seq, 0, "z",
-        "mh-1", "Crossing 'A'\t\n\\", 115.8, 33.9, "gas company", True, 0.75, "Leak at Crossing A; 街", ("a", "b"), (),
-        ("clip", ""), (identify(1), identify(2)), ("because",),
+        identify("alert"), "gas-leak", level, type_ is not AlertEventType.CLEARED, START, START + 5, START + 5 + seq, 0,
+        "z", "mh-1", "Crossing 'A'\t\n\\", 115.8, 33.9, "gas company", True, 0.75, "Leak at Crossing A; 街",
+        ("a", "b"), (), ("clip", ""), (identify(1), identify(2)), ("because",),
     )  # fmt: skip
     return AlertEvent(identify("alert", seq), seq, type_, START + 5 + seq, alert)
 
@@ -102,7 +107,11 @@ print(client.command("SELECT count() FROM readings"), client.command("SELECT sum
     root = Path(__file__).parents[3]
     counts = [
         subprocess.run(
-            [sys.executable, "-c", script, f"chdb://{tmp_path}/db"], cwd=root, capture_output=True, text=True, check=True
+            [sys.executable, "-c", script, f"chdb://{tmp_path}/db"],
+            cwd=root,
+            capture_output=True,
+            text=True,
+            check=True,
         ).stdout
         for _ in range(2)
     ]
@@ -115,7 +124,7 @@ def test_readings_are_stored_exactly(client: Client) -> None:
     Writer(client, SENSORS).write(blocks_of(STREAM))
     stored = client.query("SELECT sensor, toUnixTimestamp64Nano(ts), value FROM readings").result_rows
     expected = [(SENSORS[sensor], ts, value) for sensor, ts, value in rows_of(STREAM)]
-    assert sorted(stored) == sorted(expected)
+    assert sorted(map(tuple, stored)) == sorted(expected)
 
 
 def check_corrected(client: Client, rows: Sequence[tuple[int, int, float]]) -> None:
@@ -131,7 +140,9 @@ def check_corrected(client: Client, rows: Sequence[tuple[int, int, float]]) -> N
 
 
 LATE = st.lists(
-    st.tuples(st.integers(0, 3), st.integers(-5_000, 40_000).map(lambda ms: START + ms * 1_000_000), st.floats(-1e6, 1e6)),
+    st.tuples(
+        st.integers(0, 3), st.integers(-5_000, 40_000).map(lambda ms: START + ms * 1_000_000), st.floats(-1e6, 1e6)
+    ),
     min_size=1,
     max_size=12,
 )
@@ -172,7 +183,9 @@ def test_findings_and_events_are_read_back(client: Client) -> None:
     writer = Writer(client, SENSORS)
     for _ in range(2):
         writer.write([findings, list(findings[:2]), findings[0], video, dead, alert_event(0)])
-    columns = ", ".join(f"toUnixTimestamp64Nano(f.{c})" if c in ("ts", "known", "onset") else c for c in Finding.__slots__)
+    columns = ", ".join(
+        f"toUnixTimestamp64Nano(f.{c})" if c in ("ts", "known", "onset") else c for c in Finding.__slots__
+    )
     rows = client.query(f"SELECT {columns} FROM findings AS f FINAL ORDER BY f.ts").result_rows
     expected = [tuple(getattr(one, name) for name in Finding.__slots__) for one in findings]
     assert [repr(row) for row in rows] == [repr(tuple(map(_plain, row))) for row in expected]
@@ -196,12 +209,26 @@ def test_alerts_are_the_last_event(client: Client) -> None:
     writer.write(events)
     assert client.command("SELECT count() FROM alert_events FINAL") == 3
     row = client.query(
-        "SELECT id, level, active, events, last_event, place, summary, sensors, cameras, clips, evidence, urgent, corroboration "
-        "FROM alerts"
+        "SELECT id, level, active, events, last_event, place, summary, sensors, cameras, clips, evidence, "
+        "urgent, corroboration FROM alerts"
     ).result_rows
     alert = events[2].alert
     assert row == [
-        (alert.id, 1, False, 3, "cleared", alert.place, alert.summary, ["a", "b"], [], ["clip", ""], list(alert.evidence), True, 0.75)
+        (
+            alert.id,
+            1,
+            False,
+            3,
+            "cleared",
+            alert.place,
+            alert.summary,
+            ["a", "b"],
+            [],
+            ["clip", ""],
+            list(alert.evidence),
+            True,
+            0.75,
+        )
     ]
     assert client.query("SELECT level, kind, alerts FROM alerts_per_hour").result_rows == [(1, "gas-leak", 1)]
 
@@ -253,5 +280,3 @@ def test_through_a_server(writer: Client) -> None:
     assert writer.command("SELECT count() FROM readings") == len(list(rows_of(STREAM)))
     assert writer.command("SELECT count() FROM late_rows FINAL") == 1
     assert writer.command("SELECT count() FROM alerts") == 1
-
-

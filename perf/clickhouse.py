@@ -1,0 +1,145 @@
+"""Inserting a million rows: raw Native blocks against clickhouse-connect's column insert, packed against flat.
+
+    python -m perf.clickhouse [--rows 1000000] [--repeats 5]
+
+Both ways end in the embedded engine, in turns; a figure is the median of the ratios of neighbouring runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from clickhouse_connect.driver.client import Client
+
+from domain.clock import SECOND
+from domain.records import Panes
+from sinks.clickhouse.blocks import Blocks
+from sinks.clickhouse.client import connect
+from sinks.clickhouse.native import Column, Dictionary, encode
+from sinks.clickhouse.schema import ensure_schema
+from sinks.clickhouse.sink import Writer
+
+SENSORS = 1000
+RATE = 10
+START = 1_764_000_000 * SECOND
+
+
+def panes(rows: int) -> Panes:
+    """A random walk of every sensor at 10 Hz, rounded as gauges do, in panes of 1 s."""
+    seconds = max(rows // (SENSORS * RATE), 1)
+    rng = np.random.default_rng(1)
+    walk = np.round(np.cumsum(rng.normal(0, 0.05, (seconds * RATE, SENSORS)), axis=0) + 20, 2)
+    value = walk.reshape(seconds, RATE, SENSORS).transpose(0, 2, 1).ravel()
+    offset = np.arange(RATE) * (SECOND // RATE)
+    pane = START + np.arange(seconds) * SECOND
+    ts = np.broadcast_to(pane[:, None, None] + offset, (seconds, SENSORS, RATE)).ravel()
+    sensor = np.tile(np.repeat(np.arange(SENSORS, dtype=np.int32), RATE), seconds)
+    return Panes(
+        0,
+        SECOND,
+        int(pane[-1]) + SECOND,
+        0,
+        sensor,
+        ts,
+        value,
+        np.arange(0, len(ts) + 1, RATE),
+        np.tile(np.arange(SENSORS, dtype=np.int32), seconds),
+        np.repeat(pane, SENSORS),
+    )
+
+
+def timed(work: Callable[[], object]) -> float:
+    """Seconds that `work` takes."""
+    begin = time.perf_counter()
+    work()
+    return time.perf_counter() - begin
+
+
+def flat(client: Client, codec: str) -> None:
+    """A table with one row a reading."""
+    client.command("DROP TABLE IF EXISTS flat")
+    client.command(
+        "CREATE TABLE flat (sensor LowCardinality(String), ts DateTime64(9, 'UTC') CODEC(DoubleDelta, ZSTD(1)), "
+        f"value Float64 CODEC({codec})) ENGINE = MergeTree ORDER BY (sensor, ts)"
+    )
+
+
+def size(client: Client, table: str) -> int:
+    """Bytes of a table on disk."""
+    client.command(f"OPTIMIZE TABLE {table} FINAL")
+    return int(
+        str(
+            client.command(
+                f"SELECT sum(data_compressed_bytes) FROM system.parts "
+                f"WHERE table = '{table}' AND active AND database = currentDatabase()"
+            )
+        )
+    )
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--repeats", type=int, default=5)
+    arguments = parser.parse_args()
+    names = [f"BZ-G-{i:04d}" for i in range(SENSORS)]
+    data = panes(arguments.rows)
+    rows = len(data)
+    with tempfile.TemporaryDirectory() as directory:
+        client = connect(f"chdb://{directory}/db")
+        ensure_schema(client)
+        flat(client, "ZSTD(1)")
+        values: Any = data.value
+        texts = [names[i] for i in data.sensor]
+        ticks = data.ts.tolist()
+        settings = {"async_insert": 0}
+
+        def native() -> None:
+            columns = [
+                Column("sensor", "LowCardinality(String)", Dictionary.select(names, data.sensor)),
+                Column("ts", "DateTime64(9, 'UTC')", data.ts),
+                Column("value", "Float64", data.value),
+            ]
+            client.raw_insert("flat", ["sensor", "ts", "value"], encode(columns), settings, fmt="Native")
+
+        def library() -> None:
+            client.insert(
+                "flat", [texts, ticks, values], ["sensor", "ts", "value"], column_oriented=True, settings=settings
+            )
+
+        scope = iter(range(1 << 30))
+
+        def packed() -> None:
+            blocks = Blocks(0, 60 * SECOND)
+            Writer(client, names, str(next(scope))).write([*blocks.panes(data), *blocks.flush()])
+
+        jobs = {"raw Native, flat": native, "clickhouse-connect columns, flat": library, "packed with rollups": packed}
+        times: dict[str, list[float]] = {name: [] for name in jobs}
+        for _ in range(arguments.repeats):
+            for name, job in jobs.items():
+                client.command("TRUNCATE TABLE flat")
+                client.command("TRUNCATE TABLE readings_packed")
+                times[name].append(timed(job))
+        base = times["clickhouse-connect columns, flat"]
+        print(f"{rows:,} readings of {SENSORS:,} sensors into the embedded engine, median of {arguments.repeats}")
+        for name, taken in times.items():
+            ratio = statistics.median(there / here for here, there in zip(taken, base, strict=True))
+            print(f"{name:34}{rows / statistics.median(taken) / 1e6:8.2f} M rows/s{ratio:8.2f} x")
+        print(f"\nbytes a reading: packed {size(client, 'readings_packed') / rows:.2f}", end="")
+        for codec in ("ZSTD(1)", "Gorilla, ZSTD(1)", "Delta, ZSTD(1)"):
+            flat(client, codec)
+            native()
+            print(f", flat {codec} {size(client, 'flat') / rows:.2f}", end="")
+        print()
+        client.close()
+
+
+if __name__ == "__main__":
+    main()
