@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow, Stream
 from bytewax.operators import KeyedStream
-from bytewax.outputs import Sink
+from bytewax.outputs import DynamicSink, Sink, StatelessSinkPartition
 
 from domain.clock import END
 from domain.findings import AlertEvent
@@ -64,7 +64,7 @@ def city_flow(intake: Intake, layout: Layout, settings: EngineSettings, outlets:
         op.flat_map_batch("kept", panes, _kept),
         op.flat_map_batch("dead", records, lambda items: [item for _, item in items if isinstance(item, DeadLetter)]),
     )
-    for name, sink in outlets.store.items():
+    for name, sink in (outlets.store or {"nowhere": _Nowhere()}).items():
         op.output(f"to_{name}", stored, sink)
     told: Stream[AlertEvent] = op.flat_map_batch("told", alerts, lambda items: [event for _, event in items])
     for name, sink in outlets.alerts.items():
@@ -105,3 +105,15 @@ def _kept(items: list[tuple[str, Panes]]) -> Iterable[Any]:
         yield from panes.video
         yield from panes.late
 
+
+
+class _Nowhere(DynamicSink[Any]):
+    """Bytewax wants an end to every flow."""
+
+    def build(self, step_id: str, worker_index: int, worker_count: int) -> StatelessSinkPartition[Any]:
+        return _Nothing()
+
+
+class _Nothing(StatelessSinkPartition[Any]):
+    def write_batch(self, items: list[Any]) -> None:
+        pass

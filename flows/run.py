@@ -83,14 +83,21 @@ def run(flow: Dataflow, cluster: Cluster, recovery: Recovery | None, epoch: time
             worker_count_per_proc=cluster.workers,
         )
     except BytewaxRuntimeError as error:
-        raise cause(error) or error from error
+        ours = cause(error)
+        if ours is None:
+            raise
+        raise ours  # noqa: B904 - what the engine wrapped around it says nothing more
 
 
 def cause(error: BaseException | None) -> LifelineError | None:
     """The error of ours that an engine's error comes from, if there is one."""
-    while error is not None and not isinstance(error, LifelineError):
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        if isinstance(error, LifelineError):
+            return error
+        seen.add(id(error))
         error = error.__cause__ or error.__context__
-    return error
+    return None
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from flows.warm import warm_up
 from simulators.scenario import demo as demo_scenario
 from simulators.scenario import write_truth
 from simulators.source import SimulatedCity
-from sinks.clickhouse.client import connect
+from sinks.clickhouse.client import connect, drop_database
 from sinks.clickhouse.read import alerts_of, rows_per_table
 
 __all__ = ["demo"]
@@ -56,7 +56,7 @@ def demo(
     scenario = demo_scenario(city, seed)
     source = SimulatedCity(scenario)
     dsn = f"chdb://{data / 'clickhouse'}"
-    _forget(dsn)
+    drop_database(dsn)
     started = time.monotonic()
     with stopping() as stop:
         engine = Engine(city, settings, source, dsn)
@@ -94,13 +94,6 @@ def demo(
             *(figure(f"rows in {table}", count, "rows") for table, count in rows.items()),
         ],
     )
-
-
-def _forget(dsn: str) -> None:
-    """Drop what an earlier demo left."""
-    client = connect(dsn)
-    client.command(f"DROP DATABASE IF EXISTS {client.database or 'lifeline'}")
-    client.close()
 
 
 def _clock(ts: int, start: int) -> str:

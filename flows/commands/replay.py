@@ -22,7 +22,7 @@ from flows.labels import Score, events_of, score
 from flows.options import CityName, DsnOption, Workers
 from flows.progress import readings_total
 from flows.run import Cluster, stopping
-from sinks.clickhouse.client import Dsn, connect
+from sinks.clickhouse.client import Dsn, connect, drop_database
 from sinks.clickhouse.read import alerts_of, rows_per_table
 from sources.recorded import files_of, open_recording
 
@@ -88,9 +88,7 @@ def _database(dsn: str, record: Path) -> str:
         fresh = f"{dsn.partition('?')[0]}?database={name}"
     else:
         fresh = f"{target.scheme}://{target.user}@{target.host}:{target.port}/{name}"
-    client = connect(fresh)
-    client.command(f"DROP DATABASE IF EXISTS `{name}`", use_database=False)
-    client.close()
+    drop_database(fresh)
     return fresh
 
 

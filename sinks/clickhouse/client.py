@@ -22,12 +22,13 @@ from typing import Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from clickhouse_connect.driver import create_client
+from clickhouse_connect.driver.binding import quote_identifier
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError
 
 from domain.errors import ConfigError, Problem, SinkError, SinkRefused
 
-__all__ = ["DEFAULT_DSN", "PASSWORD_VARIABLE", "Dsn", "connect", "note_of", "owner_of", "translated"]
+__all__ = ["DEFAULT_DSN", "PASSWORD_VARIABLE", "Dsn", "connect", "drop_database", "note_of", "owner_of", "translated"]
 
 DEFAULT_DSN: Final = "chdb://./lifeline-data/clickhouse"
 PASSWORD_VARIABLE: Final = "LIFELINE_CLICKHOUSE_PASSWORD"
@@ -126,6 +127,17 @@ def _embedded(target: Dsn, settings: dict[str, str | int]) -> Client:
         else:
             hint = "If another process has it open, let that process serve it: lifeline clickhouse serve."
         raise SinkError(f"cannot open the embedded database {target.path}: {error}. {hint}") from error
+
+
+def drop_database(dsn: str) -> None:
+    """Drop the database that a DSN names, with all that is in it, if it is there."""
+    client = connect(dsn)
+    try:
+        with translated():
+            name = quote_identifier(Dsn.parse(dsn).database)
+            client.command(f"DROP DATABASE IF EXISTS {name}", use_database=False)
+    finally:
+        client.close()
 
 
 def owner_of(path: str) -> str | None:

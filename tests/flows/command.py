@@ -22,6 +22,14 @@ __all__ = ["Command", "free_port", "until"]
 
 _MARK = "LIFELINE_TEST_RUN"
 
+#: Byte code is kept even where the environment says no: without it a start takes three seconds longer.
+_ENVIRONMENT = {
+    "PYTHONPATH": str(ROOT),
+    "PYTHONDONTWRITEBYTECODE": "",
+    "PYTHONPYCACHEPREFIX": str(ROOT / "build/cache/pycache"),
+    "COLUMNS": "200",
+}
+
 
 class Command:
     """`lifeline ARGUMENTS`, run in `folder`; at the end of the `with` block nothing of it runs any more.
@@ -32,7 +40,7 @@ class Command:
         Its process id.
     """
 
-    def __init__(self, folder: Path, *arguments: str | Path, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(self, folder: Path, *arguments: object, environment: Mapping[str, str] | None = None) -> None:
         self._mark = uuid.uuid4().hex
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("LIFELINE_")}
         self._out = folder / f"{self._mark}.out"
@@ -41,7 +49,7 @@ class Command:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "flows.cli", *map(str, arguments)],
                 cwd=folder,
-                env=inherited | {"PYTHONPATH": str(ROOT), "COLUMNS": "200", _MARK: self._mark} | dict(environment or {}),
+                env=inherited | _ENVIRONMENT | {_MARK: self._mark} | dict(environment or {}),
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
