@@ -12,6 +12,7 @@ __all__ = [
     "FINDINGS",
     "LATE_ROWS",
     "MESSAGES",
+    "OFFSET_GAPS",
     "READINGS",
     "SINK_RETRIES",
     "SINK_ROWS",
@@ -20,6 +21,9 @@ __all__ = [
 ]
 
 MESSAGES = Counter("lifeline_messages_total", "Messages polled from the source.", ["partition"])
+OFFSET_GAPS = Counter(
+    "lifeline_offset_gaps_total", "Offsets skipped: compacted, aborted or taken by retention.", ["partition"]
+)
 READINGS = Counter("lifeline_readings_total", "Readings decoded.", ["partition"])
 LATE_ROWS = Counter("lifeline_late_rows_total", "Readings that arrived after their pane had closed.", ["partition"])
 DUPLICATES = Counter("lifeline_duplicate_rows_total", "Readings dropped as repeats of a sensor's time.", ["shard"])
@@ -31,7 +35,7 @@ FINDINGS = Counter("lifeline_findings_total", "Records of findings.", ["kind", "
 ALERT_EVENTS = Counter("lifeline_alert_events_total", "Steps in the lives of alerts.", ["kind", "type", "level"])
 EVENT_TO_ALERT = Histogram(
     "lifeline_event_to_alert_seconds",
-    "From the event time of an alert's step to its delivery, by the wall clock: live only.",
+    "From the event time of an alert's step to its way to the sinks, by the wall clock: live only.",
     buckets=(0.5, 1, 2, 3, 5, 10, 30, 60, 300, 1800),
 )
 SINK_ROWS = Counter("lifeline_sink_rows_total", "Rows delivered.", ["sink", "table"])

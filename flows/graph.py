@@ -54,7 +54,7 @@ def city_flow(intake: Intake, layout: Layout, settings: EngineSettings, outlets:
     seen_at_once = detect_fast("detect_fast", frames, layout)
     seen_in_order = detect("detect", panes, layout)
     found = op.merge("found", seen_at_once, seen_in_order)
-    alerts = correlate("correlate", found, layout)
+    alerts = correlate("correlate", found, layout, live=intake.live)
 
     stored = op.merge(
         "stored",

@@ -8,9 +8,11 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
+from domain import metrics
 from domain.city import City
 from domain.clock import MINUTE
 from domain.errors import ConfigError, Problem
@@ -23,10 +25,12 @@ from sources.recorded import open_recording
 
 __all__ = ["is_live", "open_stream"]
 
+log = logging.getLogger(__name__)
+
 
 def is_live(stream: str) -> bool:
-    """Whether a stream goes on by itself, so that recorded time ticks with the wall clock."""
-    return stream == "-" or stream.startswith(("kafka://", "simulator:"))
+    """Whether recorded time is the present, and so ticks with the wall clock; a simulated city has a day of its own."""
+    return stream == "-" or stream.startswith("kafka://")
 
 
 def open_stream(
@@ -53,7 +57,8 @@ def open_stream(
         if not parts.netloc or not topics:
             raise _wrong(stream, "expected kafka://BROKER:PORT/TOPIC")
         options = _options(stream, parts.query, {"start"})
-        return KafkaSource(parts.netloc, topics, start=parse_start(options.get("start", "earliest")), until_end=until_end)
+        start = parse_start(options.get("start", "earliest"))
+        return KafkaSource(parts.netloc, topics, start=start, until_end=until_end, on_gap=_count_gap)
     if stream.startswith("simulator:"):
         options = _options(stream, stream.partition("?")[2], {"seed", "minutes"})
         seed = _whole(stream, options.get("seed", "1"))
@@ -61,6 +66,11 @@ def open_stream(
         scenario = demo(city, seed) if minutes is None else random(city, _whole(stream, minutes) * MINUTE, seed=seed)
         return SimulatedCity(scenario, speed=speed)
     return open_recording(Path(stream), city, batch=batch, speed=speed)
+
+
+def _count_gap(partition: str, missing: int) -> None:
+    metrics.OFFSET_GAPS.labels(partition).inc(missing)
+    log.warning("%s: %d offsets are missing (compaction, aborted transactions or retention)", partition, missing)
 
 
 def _options(stream: str, query: str, known: set[str]) -> dict[str, str]:

@@ -238,7 +238,7 @@ class Intake(FixedPartitionedSource[Any, dict[str, Any]]):
         stop: Event | None = None,
     ) -> None:
         self._source, self._decoder, self._layout, self._settings = source, decoder, layout, settings
-        self._live = live
+        self.live = live
         self._stop = stop or Event()
         self._pace = _Pace()
         self.names = tuple(source.partitions())
@@ -259,7 +259,7 @@ class Intake(FixedPartitionedSource[Any, dict[str, Any]]):
             self._decoder(),
             self._layout,
             self._settings,
-            time.time_ns if self._live else None,
+            time.time_ns if self.live else None,
             resume_state,
         )
         limit = max(1, self._settings.in_flight // len(self.names))

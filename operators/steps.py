@@ -7,7 +7,7 @@ is what Bytewax keeps.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from time import perf_counter
+from time import perf_counter, time
 from typing import Any, Protocol, TypeVar
 
 import bytewax.operators as op
@@ -131,7 +131,7 @@ def detect_fast(step_id: str, up: KeyedStream[Frame], layout: Layout) -> KeyedSt
 
     def take(bank: Bank, frames: list[Frame]) -> Iterable[Verdicts]:
         found = (bank.fast(frame) for frame in frames if len(frame))
-        return [verdicts for verdicts in found if verdicts is not None]
+        return [_counted(verdicts) for verdicts in found if verdicts is not None]
 
     return stateful("detect_fast", up, build, take)
 
@@ -144,14 +144,22 @@ def detect(step_id: str, up: KeyedStream[Panes], layout: Layout) -> KeyedStream[
         return Bank(layout, panes.shard, Lane.PANE, state)
 
     def take(bank: Bank, values: list[Panes]) -> Iterable[Verdicts]:
-        return [bank.panes(panes) for panes in values]
+        return [_counted(bank.panes(panes)) for panes in values]
 
     return stateful("detect", up, build, take)
 
 
+def _counted(verdicts: Verdicts) -> Verdicts:
+    for finding in verdicts.findings:
+        metrics.FINDINGS.labels(finding.kind, finding.verdict, finding.phase).inc()
+    return verdicts
+
+
 @operator
-def correlate(step_id: str, up: KeyedStream[Verdicts], layout: Layout) -> KeyedStream[AlertEvent]:
-    """Findings and video events of the whole city to alerts."""
+def correlate(
+    step_id: str, up: KeyedStream[Verdicts], layout: Layout, *, live: bool = False
+) -> KeyedStream[AlertEvent]:
+    """Findings and video events of the whole city to alerts; `live`: event time is measured against the wall clock."""
 
     def build(_: Verdicts, state: Any) -> Desk:
         desk = Desk(layout.city, layout.shards)
@@ -161,7 +169,11 @@ def correlate(step_id: str, up: KeyedStream[Verdicts], layout: Layout) -> KeyedS
 
     def take(desk: Desk, values: list[Verdicts]) -> Iterable[AlertEvent]:
         for verdicts in values:
-            yield from desk.take(verdicts)
+            for event in desk.take(verdicts):
+                metrics.ALERT_EVENTS.labels(event.alert.kind, event.type, event.alert.level).inc()
+                if live:
+                    metrics.EVENT_TO_ALERT.observe(max(0.0, time() - event.ts / 1e9))
+                yield event
 
     one = op.flat_map_batch("city", up, lambda items: [("city", verdicts) for _, verdicts in items])
     return stateful("correlate", one, build, take)

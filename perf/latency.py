@@ -1,9 +1,9 @@
 """The fast lane, live: how long a finding takes from the arrival of its reading to the sink.
 
 A child process on another core writes bursts of JSON readings into a pipe, as a live gateway does. One reading of each
-burst deviates, and its value is the clock's reading when the burst was handed to the pipe. Ours is the whole engine (panes,
-aggregates and blocks are at work beside the fast lane); stock Bytewax does nothing but parse and score with a plain dict.
-They run in turn; a ratio is the median of the ratios of one turn.
+burst deviates, and its value is the time at which the burst was handed to the pipe. Ours is the whole engine (panes,
+aggregates and blocks are at work beside the fast lane); stock Bytewax does nothing but parse and score with a plain
+dict. They run in turn; a ratio is the median of the ratios of one turn.
 
 `python -m perf.latency [--seconds S] [--rounds N]` runs this benchmark alone.
 """
@@ -19,7 +19,6 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import timedelta
 from functools import partial
 from typing import Any, Final
 
@@ -106,7 +105,8 @@ def measure(contender: Contender, rate: int, length: float) -> Latencies:
         os.close(writer)
         found = contender(reader)
     if child.returncode or len(found) < 0.9 * length / BURST:
-        raise RuntimeError(f"{len(found)} findings of {length / BURST:.0f} bursts; the writer ended with {child.returncode}")
+        bursts = f"{length / BURST:.0f} bursts; the writer ended with {child.returncode}"
+        raise RuntimeError(f"{len(found)} findings of {bursts}")
     return found
 
 

@@ -1,10 +1,10 @@
 """What the engine keeps per sensor, and how long a snapshot of it holds up the stream.
 
-A city of gas and water sensors at 1 Hz (more than most of a real city sends) under eight detectors, driven through the
-plain classes of every step for 70 s of event time: long enough for the detectors to have learned and for minutes to roll over.
-A snapshot is what a Bytewax epoch asks for: `snapshot()` of every shard of every step, then pickle. Bytewax does both on the
-worker's own thread. The panes that are open (2 s of lateness) and the rows that wait for a block (5 s) are part of the state.
-Each city has a process of its own, so that its growth in memory is that of the engine.
+A city of gas and water sensors at 1 Hz (more than most of a real city sends) under eight monitors, driven through the
+plain classes of every step for 70 s of event time: the detectors have learned by then, and a minute has rolled over.
+A snapshot is what the end of a Bytewax epoch asks for: `snapshot()` of every shard of every step, then pickle; Bytewax
+does both on the worker's own thread. The panes that are open (2 s of lateness) and the rows that wait for a block (5 s)
+are part of the state. Each city has a process of its own, so that its growth in memory is that of the engine.
 
 `python -m perf.state` runs this benchmark alone.
 """
@@ -62,8 +62,8 @@ MONITORS: Final = (
 def run(report: Report) -> None:
     """Add bytes per sensor and the stall of a snapshot for every size of city."""
     report.note(
-        f"state: {len(MONITORS)} monitors, every sensor at 1 Hz, 8 shards, {DURATION} s of event time; the stall is for all "
-        "shards together, as on one worker."
+        f"state: {len(MONITORS)} monitors, every sensor at 1 Hz, 8 shards, {DURATION} s of event time; the stall is "
+        "for all shards together, as on one worker."
     )
     for size in SIZES:
         name = f"state of {size:,} sensors"

@@ -31,7 +31,7 @@ PIECE: Final = 1 << 20
 
 
 def windows(messages: Sequence[bytes]) -> float:
-    """Fold the readings of Arrow messages into tumbling windows of 1 s; returns seconds from the first message to the end."""
+    """Fold the readings of Arrow messages into tumbling windows of 1 s; returns seconds from the first on."""
     started = 0.0
 
     def read(message: bytes) -> Iterable[Reading]:

@@ -18,7 +18,9 @@ import numpy as np
 
 from domain.city import Asset, Camera, City, Level, Pipe, Sensor, Unit, Zone
 from domain.city_files import find_city, write_city
+from domain.clock import SECOND
 from domain.monitor_files import MONITORS
+from domain.settings import EngineSettings
 from simulators.streets import Place, Streets
 
 __all__ = ["STREETS", "bozhou"]
@@ -234,11 +236,15 @@ def bozhou() -> City:
     )
 
 
+#: Few large blocks: an insert costs the database some milliseconds whatever it holds.
+SETTINGS = EngineSettings(shards=4, block=10 * SECOND)
+
+
 def main(folder: Path) -> None:
     """Write the registry to `folder`, with the monitors that lie there already, or else with the shipped ones."""
     origin = folder if (folder / MONITORS).exists() else find_city("bozhou")
     monitors = (origin / MONITORS).read_bytes()
-    write_city(bozhou(), folder)
+    write_city(bozhou(), folder, SETTINGS)
     (folder / MONITORS).write_bytes(monitors)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
 from clickhouse_connect.driver.client import Client
 
+from domain import metrics
 from domain.clock import MILLISECOND
 from domain.errors import SinkError, SinkRefused
 from domain.findings import Alert, AlertEvent, AlertEventType, Finding, Phase, Verdict, VideoEvent
@@ -211,12 +212,14 @@ class Writer:
             try:
                 with translated():
                     self._client.raw_insert(table, names, data, settings, fmt="Native")
+                metrics.SINK_ROWS.labels("clickhouse", table).inc(len(columns[0]))
                 return
             except SinkRefused:
                 raise
             except SinkError as error:
                 if attempt == self._attempts:
                     raise SinkError(f"insert into {table} failed {attempt} times, last: {error}") from error
+                metrics.SINK_RETRIES.labels("clickhouse").inc()
                 self._sleep(self._backoff * 2 ** (attempt - 1))
 
     def close(self) -> None:
