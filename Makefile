@@ -10,8 +10,6 @@ SOURCES := domain detectors operators sources sinks simulators flows cities perf
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 
-# Compiled kernels are kept here; outside make, the lifeline command keeps them in the user's cache directory.
-export NUMBA_CACHE_DIR ?= $(CURDIR)/build/cache/numba
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help demo test check bench wheel lock clean

@@ -25,7 +25,8 @@ MINUTE: Final = 60 * SECOND
 HOUR: Final = 60 * MINUTE
 DAY: Final = 24 * HOUR
 
-#: Before every time: the watermark of a partition that nothing was heard of yet. Room is left to add and subtract periods.
+#: Before every time: the watermark of a partition that nothing was heard of yet. Room is left to add and subtract
+# periods.
 NEVER: Final = -(2**62)
 
 #: After every time: how far a stream that is over has come.

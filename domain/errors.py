@@ -1,11 +1,11 @@
 """Everything Lifeline raises on purpose.
 
-    LifelineError
-    ├── ConfigError        a city file, a monitor or a setting is wrong (carries every problem found)
-    ├── SourceError        a stream cannot be opened or read
-    ├── SinkError          a result cannot be delivered
-    │   └── SinkRefused    the receiver refused it for good: retrying would not help
-    └── StateError         a snapshot does not fit the code or the city it is resumed with
+LifelineError
+├── ConfigError        a city file, a monitor or a setting is wrong (carries every problem found)
+├── SourceError        a stream cannot be opened or read
+├── SinkError          a result cannot be delivered
+│   └── SinkRefused    the receiver refused it for good: retrying would not help
+└── StateError         a snapshot does not fit the code or the city it is resumed with
 """
 
 from __future__ import annotations

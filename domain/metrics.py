@@ -1,4 +1,4 @@
-"""Every metric that Lifeline exports, in Prometheus base units. A sensor id is never a label: the set would have no bound."""
+"""Every metric that Lifeline exports, in Prometheus base units. A sensor id is never a label: there are too many."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """What travels between operators: columns of readings, never a single reading.
 
-Times are int64 nanoseconds UTC, sensors are dense indexes into the city's registry (`City.sensors`), values are float64.
-A record that is rare (a finding, a video event, an alert) is a plain object; one that is frequent is a set of columns.
+Times are int64 nanoseconds UTC, sensors are dense indexes into the city's registry (`City.sensors`), values are
+float64. A record that is rare (a finding, a video event, an alert) is a plain object; one that is frequent is a set
+of columns.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ __all__ = [
     "Columns",
     "DeadLetter",
     "Decoded",
+    "Floats",
     "Frame",
     "Int32s",
     "Int64s",
-    "Floats",
     "LateRows",
     "Panes",
     "RawBatch",
@@ -81,7 +82,8 @@ class RawBatch:
 class Columns:
     """Readings of one partition that a file holds as columns already; row i is of sensor `names[code[i]]`.
 
-    Rows that share a `message` were recorded together (one line of a wide CSV, say); `offset` and `recorded` are a message's.
+    Rows that share a `message` were recorded together (one line of a wide CSV, say); `offset` and `recorded` are a
+    message's.
     """
 
     partition: str
@@ -145,9 +147,9 @@ class LateRows:
 class Frame:
     """What one batch of one partition holds for one shard.
 
-    `sensor`, `ts` and `value` are the accepted rows in partition order. `known` is set only where rows are late: the event
-    time at which each row became known (its own, or for a late row the end of the last pane that was closed when it
-    arrived: so it never falls from one row of a sensor to the next).
+    `sensor`, `ts` and `value` are the accepted rows in partition order. `known` is set only where rows are late: the
+    event time at which each row became known (its own, or for a late row the end of the last pane that was closed
+    when it arrived: so it never falls from one row of a sensor to the next).
     """
 
     shard: int
@@ -170,8 +172,8 @@ class Frame:
 class Panes:
     """Closed panes of one shard: every accepted row of one or more event-time intervals that follow one another.
 
-    Rows are sorted by pane, sensor and time; no (sensor, time) stands twice. A segment is what one sensor holds in one pane:
-    rows `bound[k]:bound[k + 1]` belong to `segment_sensor[k]` in the pane that starts at `segment_pane[k]`.
+    Rows are sorted by pane, sensor and time; no (sensor, time) stands twice. A segment is what one sensor holds in
+    one pane: rows `bound[k]:bound[k + 1]` belong to `segment_sensor[k]` in the pane that starts at `segment_pane[k]`.
     Nothing in a result may depend on how many panes travel together.
     """
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from pathlib import Path
 
-# numba reads this when it is first imported: before anything of ours is.
-os.environ.setdefault(
-    "NUMBA_CACHE_DIR", str(Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lifeline" / "numba")
-)
+from domain.kernel_cache import use_kernel_cache
+
+use_kernel_cache()  # before numba is imported, so before anything else of ours is
 
 import typer
 

@@ -1,4 +1,4 @@
-"""A cluster of processes on one machine: the same command once more for each, and one owner for the embedded database."""
+"""A cluster of processes on one machine: the same command for each, and one owner for the embedded database."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ from datetime import timedelta
 from functools import partial
 from hashlib import sha256
 from threading import Event
+from typing import Any
 
 from bytewax.outputs import Sink
 
@@ -41,13 +42,15 @@ class Engine:
     dsn
         The database; None stores nothing.
     serve
-        Loopback port on which the owner of an embedded database answers others while it runs; None: it does not, 0: any.
+        Loopback port on which the owner of an embedded database answers others while it runs; None: it does not, 0:
+        any.
     live
         Whether recorded time ticks on while a partition is caught up.
     epoch
         Between snapshots, where nothing is kept for recovery.
     scope
-        What sets this run's blocks apart from those of other runs in the same database: by default the city and its shards.
+        What sets this run's blocks apart from those of other runs in the same database: by default the city and its
+        shards.
     """
 
     city: City
@@ -59,14 +62,14 @@ class Engine:
     cluster: Cluster = field(default_factory=Cluster)
     recovery: Recovery | None = None
     epoch: timedelta = timedelta(seconds=1)
-    alerts: Mapping[str, Sink] = field(default_factory=dict)
-    store: Mapping[str, Sink] = field(default_factory=dict)
+    alerts: Mapping[str, Sink[Any]] = field(default_factory=dict)
+    store: Mapping[str, Sink[Any]] = field(default_factory=dict)
     scope: str | None = None
 
     def run(self, stop: Event | None = None) -> None:
         """Run to the end of the stream, or until `stop` is set."""
         with self._database() as dsn:
-            store: dict[str, Sink] = dict(self.store)
+            store: dict[str, Sink[Any]] = dict(self.store)
             if dsn is not None:
                 names = [sensor.id for sensor in self.city.sensors]
                 store["clickhouse"] = ClickHouseSink(dsn, names, self._scope)
@@ -118,4 +121,3 @@ class Engine:
                 server = stack.enter_context(Serving(self.dsn, port=self.serve))
                 log.info("ClickHouse HTTP interface: %s", server.address)
             yield self.dsn
-

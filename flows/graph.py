@@ -30,9 +30,9 @@ class Outlets:
     """Where results go; every sink by a name of its own."""
 
     #: Everything that is stored: blocks, findings, alert events, video events, late rows, dead letters.
-    store: Mapping[str, Sink] = field(default_factory=dict)
+    store: Mapping[str, Sink[Any]] = field(default_factory=dict)
     #: The steps in the lives of alerts, for people.
-    alerts: Mapping[str, Sink] = field(default_factory=dict)
+    alerts: Mapping[str, Sink[Any]] = field(default_factory=dict)
 
 
 def city_flow(intake: Intake, layout: Layout, settings: EngineSettings, outlets: Outlets) -> Dataflow:
@@ -72,9 +72,7 @@ def city_flow(intake: Intake, layout: Layout, settings: EngineSettings, outlets:
     return flow
 
 
-def _blocks(
-    step_id: str, up: KeyedStream[Panes | Aggregates], settings: EngineSettings
-) -> Stream[Block]:
+def _blocks(step_id: str, up: KeyedStream[Panes | Aggregates], settings: EngineSettings) -> Stream[Block]:
     """Rows for the store, gathered by shard and bucket of event time."""
 
     def build(first: Panes | Aggregates, state: Any) -> Blocks:
@@ -104,7 +102,6 @@ def _kept(items: list[tuple[str, Panes]]) -> Iterable[Any]:
     for _, panes in items:
         yield from panes.video
         yield from panes.late
-
 
 
 class _Nowhere(DynamicSink[Any]):

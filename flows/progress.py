@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
 
+from prometheus_client import Counter
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -62,6 +63,5 @@ def event_time_progress(console: Console, title: str, partitions: int, start: in
             done.set()
 
 
-def _sum(counter: object) -> float:
-    collected = counter.collect()  # type: ignore[attr-defined]
-    return sum(s.value for metric in collected for s in metric.samples if s.name.endswith("_total"))
+def _sum(counter: Counter) -> float:
+    return sum(s.value for metric in counter.collect() for s in metric.samples if s.name.endswith("_total"))

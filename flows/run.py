@@ -57,12 +57,14 @@ class Recovery:
             fresh.mkdir()
             init_db_dir(fresh, RECOVERY_PARTITIONS)
             if self.directory.is_dir() and any(self.directory.iterdir()):
-                raise StateError(f"{self.directory} holds files but no recovery store: name an empty or a new directory")
+                raise StateError(
+                    f"{self.directory} holds files but no recovery store: name an empty or a new directory"
+                )
             fresh.replace(self.directory)
         elif len(parts) != RECOVERY_PARTITIONS:
             raise StateError(
-                f"{self.directory} holds {len(parts)} of {RECOVERY_PARTITIONS} parts of a recovery store: bring the missing "
-                "ones back, or remove the directory to start from the beginning of the stream"
+                f"{self.directory} holds {len(parts)} of {RECOVERY_PARTITIONS} parts of a recovery store: bring "
+                "the missing ones back, or remove the directory to start from the beginning of the stream"
             )
         return RecoveryConfig(str(self.directory), self.backup)
 

@@ -1,9 +1,9 @@
 """Where a command reads from: one text names any source.
 
-    kafka://broker:9092,broker2:9092/topic,topic2     Apache Kafka, or what speaks its protocol
-    simulator:                                        the simulated city (see `lifeline simulate --help`)
-    -                                                 lines of standard input
-    PATH                                              a recording: a file or a folder
+kafka://broker:9092,broker2:9092/topic,topic2     Apache Kafka, or what speaks its protocol
+simulator:                                        the simulated city (see `lifeline simulate --help`)
+-                                                 lines of standard input
+PATH                                              a recording: a file or a folder
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Statistics per sensor over 1 s, 1 min and 1 h of event time.
 
 One-second rows are computed from the panes' sorted rows, minutes from seconds, hours from minutes. Means and squared
-deviations are merged by the pairwise update of Chan, Golub and LeVeque (1979, "Updating Formulae and a Pairwise Algorithm
-for Computing Sample Variances"), always in the same order, so the result does not depend on how panes travelled.
+deviations are merged by the pairwise update of Chan, Golub and LeVeque (1979, "Updating Formulae and a Pairwise
+Algorithm for Computing Sample Variances"), always in the same order, so the result does not depend on how panes
+travelled.
 """
 
 from __future__ import annotations
@@ -89,8 +90,11 @@ class Aggregator:
 
     def _result(self, rows: Rows, period: int, upto: int) -> Aggregates:
         std = np.sqrt(rows["m2"] / np.maximum(rows["count"], 1))
-        columns = (np.ascontiguousarray(rows[name]) for name in ("sensor", "start", "count", "min", "max", "mean", "last"))
-        return Aggregates(self._shard, period, floor_to(upto, period), *columns, std)
+        sensor, start, count, low, high, mean, last = (
+            np.ascontiguousarray(rows[name]) for name in ("sensor", "start", "count", "min", "max", "mean", "last")
+        )
+        complete = floor_to(upto, period)
+        return Aggregates(self._shard, period, complete, sensor, start, count, low, high, mean, last, std)
 
     def snapshot(self) -> dict[str, Any]:
         """State to go on from."""

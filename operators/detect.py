@@ -86,8 +86,8 @@ class Bank:
         names = {watch.monitor.name for watch in self._watches}
         if names != state.keys():
             raise StateError(
-                f"the snapshot of shard {self._shard} holds the monitors {sorted(state)}, the city has {sorted(names)}: "
-                "start with a new recovery directory, or with the monitors it was written with"
+                f"the snapshot of shard {self._shard} holds the monitors {sorted(state)}, the city has "
+                f"{sorted(names)}: start with a new recovery directory, or with the monitors it was written with"
             )
         for watch in self._watches:
             watch.restore(state[watch.monitor.name])

@@ -1,7 +1,8 @@
 """Which shard works on which sensors.
 
-The number of shards is fixed for a deployment: it decides keys, state and blocks, whatever the number of workers. What hangs on
-one asset stays on one shard, so that a detector over several sensors of a bridge finds them all in its panes.
+The number of shards is fixed for a deployment: it decides keys, state and blocks, whatever the number of workers.
+What hangs on one asset stays on one shard, so that a detector over several sensors of a bridge finds them all in its
+panes.
 """
 
 from __future__ import annotations

@@ -98,9 +98,7 @@ class PaneStore:
 
     def _close(self, upto: int) -> Panes:
         sensor, ts, value = self._take_rows(upto)
-        sensor, ts, value, bound, duplicates = _order(
-            sensor, ts, value, self._interval, self._local_of, self._locals
-        )
+        sensor, ts, value, bound, duplicates = _order(sensor, ts, value, self._interval, self._local_of, self._locals)
         first = bound[:-1]
         video = [event for event in self._video if event.known < upto or self._over]
         self._video = [event for event in self._video if event.known >= upto and not self._over]
@@ -189,7 +187,7 @@ def _order(
         position = _bucket(sensor, ts, base, interval, panes, local_of, locals)
     else:
         position = np.lexsort((sensor, (ts - base) // interval))
-    return _segments(sensor, ts, value, position, interval)  # type: ignore[no-any-return]
+    return _segments(sensor, ts, value, position, interval)
 
 
 @njit(nogil=True, cache=True)

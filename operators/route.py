@@ -26,7 +26,7 @@ def route(
     offset: Int64s,
     watermark: int,
 ) -> Iterator[Frame]:
-    """The accepted rows of a batch, late ones marked, as frames in the order of shards; shards without any are left out.
+    """The accepted rows of a batch, late ones marked, as frames in the order of shards; none for a shard without any.
 
     Parameters
     ----------
@@ -83,8 +83,8 @@ def future_letters(
     def letter(message: int, row: int, ts: int, who: str, payload: bytes) -> DeadLetter:
         recorded = int(stamps.recorded[message])
         detail = (
-            f"{who} at {iso(ts)} is {(ts - recorded) / 1e9:.3f} s ahead of the recorded time {iso(recorded)}: check the "
-            "clock of its gateway"
+            f"{who} at {iso(ts)} is {(ts - recorded) / 1e9:.3f} s ahead of the recorded time {iso(recorded)}: "
+            "check the clock of its gateway"
         )
         return DeadLetter(
             batch.partition, int(batch.offset[message]), row, recorded, "from-the-future", detail, payload[:keep]
@@ -140,4 +140,3 @@ def _scatter(
             position[free[s]] = i
             free[s] += 1
     return bound, position
-

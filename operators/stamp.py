@@ -9,8 +9,8 @@ What a row is taken for depends on the recorded stream alone:
 
 Video events move the clock as readings do, so that a partition of nothing else holds no pane open.
 
-All rows of one message arrive together and are judged by the same watermark. The second term of W is why a tick of a live
-source changes no result: it only reveals early what the next message's own recorded time will say anyway.
+All rows of one message arrive together and are judged by the same watermark. The second term of W is why a tick of a
+live source changes no result: it only reveals early what the next message's own recorded time will say anyway.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The plain classes of this folder as Bytewax steps: `(step_id, up, ...)`, keyed by shard.
 
-Every step is one `stateful_batch`: Bytewax hands over what arrived for a shard, the plain class answers, and its snapshot
-is what Bytewax keeps.
+Every step is one `stateful_batch`: Bytewax hands over what arrived for a shard, the plain class answers, and its
+snapshot is what Bytewax keeps.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import perf
+from domain.kernel_cache import use_kernel_cache
 from perf.report import Report, pin
 
 NOT_BENCHMARKS = {"__main__", "report", "peers"}
@@ -35,7 +36,7 @@ def benchmarks() -> dict[str, Callable[[Report], None]]:
 
 def main() -> int:
     """Run what was asked for, show and write the figures; 1 when one fails or misses a bar."""
-    os.environ.setdefault("NUMBA_CACHE_DIR", str(Path("build/cache/numba").absolute()))
+    use_kernel_cache(Path("build/cache/numba").absolute())
     known = benchmarks()
     parser = argparse.ArgumentParser(prog="python -m perf", description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--only", nargs="+", choices=sorted(known), default=sorted(known), metavar="NAME")

@@ -15,6 +15,7 @@ import orjson
 import urllib3
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
 
+from domain import metrics
 from domain.city import City
 from domain.clock import DAY
 from domain.errors import SinkError, SinkRefused
@@ -83,10 +84,12 @@ class AlertmanagerWriter:
             answer = self._http.request("POST", self._url, body=body, headers=self._headers)
         except urllib3.exceptions.HTTPError as error:
             raise SinkError(f"Alertmanager at {self._url} cannot be reached: {error}") from error
+        metrics.SINK_RETRIES.labels("alertmanager").inc(len(answer.retries.history) if answer.retries else 0)
         if answer.status // 100 != 2:
             kind = SinkRefused if answer.status // 100 in (3, 4) and answer.status != 429 else SinkError
             words = answer.data[:500].decode(errors="replace")
             raise kind(f"Alertmanager at {self._url} answered {answer.status} {answer.reason}: {words}")
+        metrics.SINK_ROWS.labels("alertmanager", "alerts").inc(len(newest))
 
     def render(self, alert: Alert) -> dict[str, Any]:
         """An alert as the API takes it."""

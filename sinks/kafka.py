@@ -10,6 +10,7 @@ from bytewax.outputs import DynamicSink, StatelessSinkPartition
 from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka import Message as Delivered
 
+from domain import metrics
 from domain.errors import SinkError, SinkRefused
 from domain.kafka import advice, security
 from sinks.messages import Message, encode, key
@@ -48,7 +49,7 @@ class KafkaWriter:
 
     def __init__(self, brokers: str, topic: str, timeout: float = 30.0) -> None:
         self._place = f"Kafka {topic} at {brokers}"
-        self._topic = topic
+        self.topic = topic
         self._timeout = timeout
         self._failed: KafkaError | None = None
         self._producer = Producer(
@@ -77,7 +78,7 @@ class KafkaWriter:
 
     def _produce(self, about: bytes, payload: bytes) -> None:
         try:
-            self._producer.produce(self._topic, payload, about, on_delivery=self._delivered)
+            self._producer.produce(self.topic, payload, about, on_delivery=self._delivered)
         except KafkaException as error:
             raise self._failure(error.args[0]) from error
 
@@ -106,6 +107,7 @@ class _Partition(StatelessSinkPartition[Message]):
         # Bytewax has no end of an epoch for such sinks. Alerts are few and urgent, so each batch is delivered at once.
         self._writer.write(items)
         self._writer.flush()
+        metrics.SINK_ROWS.labels("kafka", self._writer.topic).inc(len(items))
 
 
 class KafkaSink(DynamicSink[Message]):

@@ -72,7 +72,8 @@ def open_recording(
 
 
 def files_of(path: Path) -> list[Path]:
-    """The records that a path holds: a recording folder or a file itself, or the data files of any other folder by name.
+    """The records that a path holds: a recording folder or a file itself, or the data files of any other folder by
+    name.
 
     Raises SourceError where there is nothing.
     """

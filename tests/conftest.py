@@ -9,10 +9,12 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.configuration import set_hypothesis_home_dir
 
+from domain.kernel_cache import use_kernel_cache
+
 ROOT = Path(__file__).parents[1]
 
 # Before the first import of numba, which reads it once.
-os.environ.setdefault("NUMBA_CACHE_DIR", str(ROOT / "build/cache/numba"))
+use_kernel_cache(ROOT / "build/cache/numba")
 
 set_hypothesis_home_dir(ROOT / "build/cache/hypothesis")
 # A first call may compile a kernel, so no test has a deadline; pytest's timeout bounds them all.

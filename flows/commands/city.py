@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from bytewax.outputs import Sink
@@ -22,8 +22,8 @@ from flows.options import (
     Backup,
     CityName,
     DsnOption,
-    ProcessId,
     Processes,
+    ProcessId,
     RecoveryDirectory,
     ServePort,
     SnapshotInterval,
@@ -42,14 +42,18 @@ log = logging.getLogger(__name__)
 
 def city(
     city: CityName,
-    stream: Annotated[str, typer.Argument(help="kafka://BROKERS/TOPICS, simulator:, - (standard input) or a recording.")],
+    stream: Annotated[
+        str, typer.Argument(help="kafka://BROKERS/TOPICS, simulator:, - (standard input) or a recording.")
+    ],
     dsn: DsnOption = DEFAULT_DSN,
     serve_port: ServePort = 8123,
     kafka_alerts: Annotated[
         str, typer.Option(help="Also send alerts to this topic: kafka://BROKERS/TOPIC.", metavar="URL")
     ] = "",
     alertmanager: Annotated[str, typer.Option(help="Also send alerts to this Alertmanager.", metavar="URL")] = "",
-    metrics: Annotated[str, typer.Option(help="Where Prometheus finds the metrics; empty: nowhere.")] = "127.0.0.1:9464",
+    metrics: Annotated[
+        str, typer.Option(help="Where Prometheus finds the metrics; empty: nowhere.")
+    ] = "127.0.0.1:9464",
     speed: Annotated[float | None, typer.Option(help="Times real time, of a simulator (1) or a recording.")] = None,
     until_end: Annotated[bool, typer.Option(help="Stop at the present end of the Kafka topics.")] = False,
     workers: Workers = 1,
@@ -63,7 +67,8 @@ def city(
 ) -> None:
     """Watch a city: read its stream, detect, correlate, and send alerts and aggregates on.
 
-    SIGTERM and Ctrl-C stop it cleanly: what is in flight is finished and the state written, so the next start goes on there.
+    SIGTERM and Ctrl-C stop it cleanly: what is in flight is finished and the state written, so the next start goes on
+    there.
     """
     registry = check_city(city)
     if processes > 1:
@@ -95,8 +100,8 @@ def _recovery(directory: Path, interval: float, backup: float) -> Recovery:
     return Recovery(directory, timedelta(seconds=interval), timedelta(seconds=backup))
 
 
-def _alert_sinks(city: City, kafka: str, alertmanager: str) -> dict[str, Sink]:
-    sinks: dict[str, Sink] = {}
+def _alert_sinks(city: City, kafka: str, alertmanager: str) -> dict[str, Sink[Any]]:
+    sinks: dict[str, Sink[Any]] = {}
     if kafka:
         brokers, _, topic = kafka.removeprefix("kafka://").partition("/")
         if not brokers or not topic:

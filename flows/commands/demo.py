@@ -48,7 +48,8 @@ def demo(
     console = Console()
     city = load_city("bozhou")
     console.print(
-        f"[bold]{city.name}[/]: {len(city.sensors):,} sensors, {len(city.cameras):,} cameras, {len(city.monitors)} monitors"
+        f"[bold]{city.name}[/]: {len(city.sensors):,} sensors, {len(city.cameras):,} cameras, "
+        f"{len(city.monitors)} monitors"
     )
     settings = load_settings("bozhou")
     warm_up(console, city, settings)
@@ -79,7 +80,9 @@ def demo(
         f"\n{readings:,} readings in {took:.1f} s: [bold]{readings / took:,.0f}[/] a second, "
         f"{scenario.span / SECOND / took:.0f} times real time, simulation and storage included"
     )
-    sensor = next((m.incident.sensors[0] for m in matching.matches if m.alert and m.incident.sensors), city.sensors[0].id)
+    sensor = next(
+        (m.incident.sensors[0] for m in matching.matches if m.alert and m.incident.sensors), city.sensors[0].id
+    )
     console.print("\nTry next:")
     for query in QUERIES:
         console.print(f'  lifeline sql --dsn {dsn} "{query.format(sensor=sensor)}"', highlight=False, soft_wrap=True)
@@ -128,7 +131,9 @@ def _show_incidents(console: Console, matching: Matching, start: int) -> None:
         delay = f"{one.delay:.1f} s"
         owner = alert.owner
         sure = f"{by} ({alert.corroboration:.2f})"
-        table.add_row(at, incident.kind, alert.place, f"[green]{alert.kind}[/]", f"{alert.level}{urgent}", delay, owner, sure)
+        table.add_row(
+            at, incident.kind, alert.place, f"[green]{alert.kind}[/]", f"{alert.level}{urgent}", delay, owner, sure
+        )
     console.print(table)
     console.print(f"{matching.found} of {matching.wanted} incidents found")
 

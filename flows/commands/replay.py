@@ -40,8 +40,8 @@ def replay(
 ) -> None:
     """Replay a recording through the engine, and set its alerts beside its labels, if it has some.
 
-    Each file of a folder is a record of its own, with a database of its own: replay_<name>. A database of an earlier replay
-    is replaced.
+    Each file of a folder is a record of its own, with a database of its own: replay_<name>. A database of an earlier
+    replay is replaced.
     """
     console = Console()
     registry = check_city(city)

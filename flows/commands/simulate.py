@@ -22,7 +22,9 @@ def simulate(
     city: CityName,
     out: Annotated[Path, typer.Argument(help="Folder of the recording.")],
     seed: Annotated[int, typer.Option(help="Chooses what happens where.")] = 1,
-    minutes: Annotated[int | None, typer.Option(min=1, help="Incidents at random for so long; by default the demo's.")] = None,
+    minutes: Annotated[
+        int | None, typer.Option(min=1, help="Incidents at random for so long; by default the demo's.")
+    ] = None,
 ) -> None:
     """Write what a simulated city's gateways send as a recording, and truth.json beside it."""
     registry = check_city(city)

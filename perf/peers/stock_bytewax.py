@@ -84,7 +84,7 @@ def run(path: Path, job: Job) -> tuple[list[Any], list[Any] | None]:
     if job == "D":
         scored = op.stateful_map("learn", keyed, learn)
         op.output("flags", op.filter_value("above", scored, lambda flag: flag is not None), TestingSink(flags))
-    run_main(flow)  # type: ignore[no-untyped-call]
+    run_main(flow)
     return windows, flags if job == "D" else None
 
 

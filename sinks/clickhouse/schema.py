@@ -72,8 +72,9 @@ CREATE TABLE {table}_stored (
 def _corrected(table: str, period: int) -> str:
     """Aggregates in which late rows count: a touched period is computed anew from stored and late readings.
 
-    A stored reading wins over a late one of the same time. Sums go in order of time: rounded otherwise, the same rows would
-    have another mean after a merge. Should the raw readings have expired, the fullest row known stands (see `settle`).
+    A stored reading wins over a late one of the same time. Sums go in order of time: rounded otherwise, the same rows
+    would have another mean after a merge. Should the raw readings have expired, the fullest row known stands (see
+    `settle`).
     """
     start = _floor("ts", period)
     touched = f"(SELECT sensor, {start} FROM late_rows)"

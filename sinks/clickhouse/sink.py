@@ -212,7 +212,7 @@ class Writer:
             try:
                 with translated():
                     self._client.raw_insert(table, names, data, settings, fmt="Native")
-                metrics.SINK_ROWS.labels("clickhouse", table).inc(len(columns[0]))
+                metrics.SINK_ROWS.labels("clickhouse", table).inc(len(columns[0].values))
                 return
             except SinkRefused:
                 raise

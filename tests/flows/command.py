@@ -60,7 +60,9 @@ class Command:
     def __enter__(self) -> Command:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         for pid in self.processes():
             os.kill(pid, signal.SIGKILL)
         self._process.wait(10)
@@ -115,7 +117,9 @@ class Command:
 
     def comes_to(self, port: int, readings: int, seconds: float = 60.0) -> None:
         """Wait until its metrics tell of so many readings."""
-        until(lambda: total(port, "lifeline_readings_total") >= readings, lambda: self.running, seconds, lambda: self.err)
+        until(
+            lambda: total(port, "lifeline_readings_total") >= readings, lambda: self.running, seconds, lambda: self.err
+        )
 
 
 def scrape(port: int) -> str:

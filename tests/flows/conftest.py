@@ -26,7 +26,9 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Town:
     city = write_town(folder / "town")
     recording = write_recording(folder / "recording", messages())
     dsn = chdb(folder / "clickhouse")
-    with Command(folder, "city", city, recording, "--dsn", dsn, "--no-recovery", "--metrics", "", "--serve-port", 0) as run:
+    with Command(
+        folder, "city", city, recording, "--dsn", dsn, "--no-recovery", "--metrics", "", "--serve-port", 0
+    ) as run:
         run.ends()
     straight = tables(dsn)
     assert all(straight.values()), f"something of everything: { {name: len(rows) for name, rows in straight.items()} }"

@@ -14,7 +14,9 @@ from tests.flows.stored import chdb, differences, tables
 def test_four_workers(town: Town, tmp_path: Path) -> None:
     """Four threads store what one stores."""
     dsn = chdb(tmp_path / "clickhouse")
-    with Command(tmp_path, "city", town.city, town.recording, "--dsn", dsn, "-w", 4, "--metrics", "", "--serve-port", 0) as run:
+    with Command(
+        tmp_path, "city", town.city, town.recording, "--dsn", dsn, "-w", 4, "--metrics", "", "--serve-port", 0
+    ) as run:
         run.ends()
     assert differences(tables(dsn), town.straight) == {}
 

@@ -1,7 +1,7 @@
 """The output is a pure function of the recorded stream.
 
-Whatever the batches, the workers, and however often the run was killed and resumed: aggregates, findings, alert events, late
-rows and dead letters are the same, byte for byte.
+Whatever the batches, the workers, and however often the run was killed and resumed: aggregates, findings, alert
+events, late rows and dead letters are the same, byte for byte.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def _event(camera: str, ms: int, confidence: float) -> bytes:
 
 
 def _partition(names: tuple[str, ...]) -> st.SearchStrategy[list[tuple[int, bytes]]]:
-    """Messages in order of a clock that moves on, their event times behind it, some late, some from the future, some broken."""
+    """Messages in order of a clock that moves on, event times behind it; some late, from the future, or broken."""
     sensors, camera = st.sampled_from(names[:-1]), st.just(names[-1])
     values = st.sampled_from([1.0, 1.5, 25.0, 45.0, 150.0])
     delay = st.integers(0, 3000) | st.integers(0, 30_000) | st.just(-3_600_000)
@@ -87,9 +87,9 @@ def _partition(names: tuple[str, ...]) -> st.SearchStrategy[list[tuple[int, byte
 
     def build(rows: list[tuple[int, int, str, float, str, int]]) -> list[tuple[int, bytes]]:
         clock, out = 0, []
-        for step, late, *rest in rows:
+        for step, late, sensor, value, camera, form in rows:
             clock += step
-            out.append(((T0 + clock) * 1_000_000, message(clock - late, *rest)))
+            out.append(((T0 + clock) * 1_000_000, message(clock - late, sensor, value, camera, form)))
         return out
 
     row = st.tuples(st.integers(0, 2500), delay, sensors, values, camera, st.integers(0, 12))
@@ -105,7 +105,13 @@ def _run(stream: Stream, batch: int, workers: int = 1, collected: Collected | No
     crash_after = how.pop("crash_after", None)
     source = MemorySource(stream, batch, crash_after)  # type: ignore[arg-type]
     Engine(
-        CITY, SETTINGS, source, None, cluster=Cluster(workers), store={"collect": collected}, **how  # type: ignore[arg-type]
+        CITY,
+        SETTINGS,
+        source,
+        None,
+        cluster=Cluster(workers),
+        store={"collect": collected},
+        **how,  # type: ignore[arg-type]
     ).run()
     return collected
 
@@ -142,7 +148,10 @@ def test_a_stream_with_everything_in_it() -> None:
     """The property above is about something: this stream has findings, alerts, video, late rows and dead letters."""
     rows = [(ms, _reading("G0", ms, 1.0 if ms < 10_000 else 45.0)) for ms in range(0, 30_000, 500)]
     rows += [(12_000, _event("C0", 11_500, 0.9)), (20_000, _reading("G1", 2_000, 1.0)), (20_001, b"{broken")]
-    stream = {"p0": [((T0 + ms) * 1_000_000, payload) for ms, payload in sorted(rows, key=lambda row: row[0])], "p1": []}
+    stream = {
+        "p0": [((T0 + ms) * 1_000_000, payload) for ms, payload in sorted(rows, key=lambda row: row[0])],
+        "p1": [],
+    }
     tables = _run(stream, batch=3).tables()
     assert {"findings", "alert_events", "video_events", "late_rows", "dead_letters", "readings_packed"} <= tables.keys()
     assert {"aggregates_1s_stored", "aggregates_1m_stored", "aggregates_1h_stored"} <= tables.keys()

@@ -15,7 +15,18 @@ from domain.records import RawBatch
 from domain.settings import EngineSettings
 from sources.recorder import Recorder
 
-__all__ = ["CITY", "PARTITIONS", "SETTINGS", "T0", "Messages", "event", "messages", "reading", "write_recording", "write_town"]
+__all__ = [
+    "CITY",
+    "PARTITIONS",
+    "SETTINGS",
+    "T0",
+    "Messages",
+    "event",
+    "messages",
+    "reading",
+    "write_recording",
+    "write_town",
+]
 
 #: Start of the stream, ms.
 T0 = 1_764_000_000_000

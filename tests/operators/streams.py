@@ -36,7 +36,7 @@ def city(sensors: int) -> City:
 
 
 def messages(sensors: Sequence[int], *, recorded: bool = True) -> st.SearchStrategy[list[Message]]:
-    """A partition's messages: rows out of order, repeated, late and from the future; recorded time mostly after the event."""
+    """A partition's messages: rows out of order, repeated, late and from the future; mostly recorded afterwards."""
     row = st.tuples(
         st.sampled_from(sensors),
         st.integers(0, 12_000).map(lambda ms: T0 + ms * MILLISECOND) | st.just(T0 + 3600 * SECOND),

@@ -18,7 +18,9 @@ from tests.operators.streams import T0
 
 LOCAL = np.arange(3, dtype=np.int32)
 rows_ = st.lists(
-    st.tuples(st.integers(0, 2), st.integers(0, 7_200_000), st.floats(-1e6, 1e6)), max_size=60, unique_by=lambda r: r[:2]
+    st.tuples(st.integers(0, 2), st.integers(0, 7_200_000), st.floats(-1e6, 1e6)),
+    max_size=60,
+    unique_by=lambda r: r[:2],
 )
 
 
@@ -50,10 +52,10 @@ def _run(panes: list[Panes], interval: int, resume_after: int = -1) -> dict[tupl
             aggregator = Aggregator(0, interval, LOCAL, LOCAL, aggregator.snapshot())
     results += aggregator.finish()
     out: dict[tuple[int, int, int], tuple[float, ...]] = {}
-    for block in results:
-        columns = (block.count, block.min, block.max, block.mean, block.last, block.std)
-        for i in range(len(block)):
-            key = (block.period, int(block.sensor[i]), int(block.start[i]))
+    for found in results:
+        columns = (found.count, found.min, found.max, found.mean, found.last, found.std)
+        for i in range(len(found)):
+            key = (found.period, int(found.sensor[i]), int(found.start[i]))
             assert key not in out, "a period is reported once"
             out[key] = tuple(float(column[i]) for column in columns)
     return out
@@ -83,5 +85,3 @@ def test_aggregates_do_not_depend_on_how_panes_travel(
 ) -> None:
     """Bit for bit the same, also when resumed from a snapshot on the way."""
     assert _run(_panes(rows, SECOND, one), SECOND) == _run(_panes(rows, SECOND, other), SECOND, resume_after=1)
-
-

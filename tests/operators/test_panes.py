@@ -66,8 +66,10 @@ def _interleave(parts: Sequence[list[Frame]], seed: int) -> list[Frame]:
 def test_panes_equal_the_rules_however_rows_travel(
     stream: tuple[list[Message], list[Message]], left: list[int], right: list[int], seed: int, group: int
 ) -> None:
-    """Any batching, any interleaving of partitions and any grouping by the engine give the oracle's panes, each once."""
-    parts = [frames(p, items, sizes, LAYOUT) for p, (items, sizes) in enumerate(zip(stream, (left, right), strict=True))]
+    """Any batching, interleaving of partitions and grouping by the engine give the oracle's panes, each once."""
+    parts = [
+        frames(p, items, sizes, LAYOUT) for p, (items, sizes) in enumerate(zip(stream, (left, right), strict=True))
+    ]
     arrived = _interleave(parts, seed)
     for shard in range(SHARDS):
         store = _store(shard)

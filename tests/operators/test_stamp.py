@@ -15,7 +15,9 @@ rules = st.sampled_from([TimeRules(), TimeRules(lateness=0, idle=None), TimeRule
 
 
 @given(messages([0, 1]) | messages([0, 1], recorded=False), st.lists(st.integers(1, 9), min_size=1), rules)
-def test_verdicts_equal_the_rules_whatever_the_batches(items: list[Message], sizes: list[int], rules: TimeRules) -> None:
+def test_verdicts_equal_the_rules_whatever_the_batches(
+    items: list[Message], sizes: list[int], rules: TimeRules
+) -> None:
     """Row for row the verdict of the rules written out in plain Python, for every way to cut the stream."""
     clock = PartitionClock(rules)
     got = []
