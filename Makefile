@@ -6,13 +6,15 @@ SHELL := /bin/bash
 
 VENV := .venv
 BIN := $(VENV)/bin
-SOURCES := domain detectors operators sources sinks simulators flows cities perf tests
+SOURCES := domain detectors operators sources sinks simulators workbench flows cities perf tests
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
+DATA ?= ../shared/data
+SCORE_ARGS ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test check bench wheel lock clean
+.PHONY: help demo test check bench score wheel lock clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -31,6 +33,9 @@ check: $(VENV)/.installed ## lint, format and types
 
 bench: $(VENV)/.installed ## all benchmarks, figures in build/bench.json
 	@$(BIN)/python -m perf $(BENCH_ARGS)
+
+score: $(VENV)/.installed ## every set of recordings by its published rules, figures in build/score.json
+	@$(BIN)/lifeline score all $(DATA) $(SCORE_ARGS)
 
 wheel: $(VENV)/.installed ## build/dist/lifeline-*.whl
 	@rm -rf build/dist

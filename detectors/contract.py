@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from enum import IntEnum, StrEnum
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +22,7 @@ from domain.errors import StateError
 from domain.findings import Verdict
 from domain.records import Floats, Int32s, Int64s
 
-__all__ = ["CHANGE", "END", "MARK", "ONSET", "Detector", "Lane", "Marks", "Params", "Reason"]
+__all__ = ["CHANGE", "END", "MARK", "ONSET", "Detector", "GroupDetector", "Lane", "Marks", "Params", "Reason"]
 
 #: Phases of a finding as kernels write them; `domain.findings.Phase` in the same order.
 ONSET: Final = 0
@@ -68,6 +68,11 @@ class Reason(IntEnum):
     OUT_OF_RANGE = 4
     RISE = 5
     FALL = 6
+    MAGNITUDE = 7  # sensors that move together, as always, but too far
+    RELATION = 8  # sensors out of their relation to each other
+    NOISE = 20
+    DRIFT = 21
+    STUCK_AT_ZERO = 22
 
     @property
     def text(self) -> str:
@@ -100,8 +105,11 @@ class Detector(ABC):
 
     name: ClassVar[str]
     lane: ClassVar[Lane]
+    #: Whether each sensor is judged by itself, or the sensors of one asset together (a `GroupDetector`).
+    scope: ClassVar[Literal["sensor", "asset"]] = "sensor"
     verdict: ClassVar[Verdict] = Verdict.EVENT
     Params: ClassVar[type[Params]]
+    #: A field `score`, where there is one, holds what the latest reading scored, in multiples of the first threshold.
     STATE: ClassVar[np.dtype[np.void]]
     #: Raised when the meaning of the state's fields changes; a snapshot of another version is refused.
     version: ClassVar[int] = 1
@@ -151,3 +159,44 @@ class Detector(ABC):
                 "was expected. Start with a new recovery directory, or go back to the monitors it was written with."
             )
         self.state = np.frombuffer(snapshot["state"], self.STATE).copy()
+
+
+class GroupDetector(Detector):
+    """A detector over the sensors of one asset together: the state has one record a group.
+
+    Marks still name a slot: that of the sensor which says most about the abnormality, the same in all its marks.
+
+    Groups see the pane lane only: rows of a later call are never before the end that `advance` has told. Within a call
+    rows come sorted by sensor, then time, so `rows` has to bring them into the order of time itself.
+
+    Parameters
+    ----------
+    params, low, high, rate
+        As for `Detector`.
+    group
+        Group of each slot, 0, 1, 2, ... without gaps. Shape (slots,). At most `WIDTH` slots a group.
+    """
+
+    lane = Lane.PANE
+    scope = "asset"
+    WIDTH: ClassVar[int]
+
+    #: Of the marks of the latest call, how much each place of the group has to do with it (0 to 1, sum 1, or all 0).
+    #: Shape (marks, WIDTH).
+    shares: Floats
+
+    def __init__(self, params: Any, low: Floats, high: Floats, rate: Floats, group: Int32s) -> None:
+        self.group = group
+        groups = int(group.max(initial=-1)) + 1
+        #: Slots of each group in rising order, -1 where there are fewer. Shape (groups, WIDTH).
+        self.members = np.full((groups, self.WIDTH), -1, np.int32)
+        #: Place of each slot in its group. Shape (slots,).
+        self.place = np.zeros(len(group), np.int32)
+        size = np.zeros(groups, np.int32)
+        for slot, at in enumerate(group.tolist()):
+            self.place[slot] = size[at]
+            self.members[at, size[at]] = slot
+            size[at] += 1
+        self.shares = np.zeros((0, self.WIDTH))
+        self.params, self.low, self.high, self.rate = params, low, high, rate
+        self.state = self.initial(groups)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import inspect
 import json
 import pkgutil
 import types
@@ -12,14 +13,15 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+import numpy as np
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 import detectors
-from detectors.contract import Detector, Lane, Params
+from detectors.contract import Detector, GroupDetector, Lane, Params
 from domain.errors import ConfigError, Problem
 from domain.findings import Verdict
-from domain.records import Floats
+from domain.records import Floats, Int32s
 from domain.units import Quantity, QuantityField, Rate, RateField, Seconds
 
 __all__ = ["Description", "Parameter", "build", "describe", "get", "names"]
@@ -32,7 +34,7 @@ def _registry() -> Mapping[str, type[Detector]]:
         for item in vars(importlib.import_module(f"detectors.{module}")).values():
             if not (isinstance(item, type) and issubclass(item, Detector) and item.__module__ == f"detectors.{module}"):
                 continue
-            if item is Detector or item.__name__.startswith("_"):
+            if inspect.isabstract(item) or item.__name__.startswith("_"):
                 continue
             if item.name in found:
                 raise TypeError(
@@ -62,7 +64,15 @@ def get(name: str) -> type[Detector]:
         raise ConfigError([Problem("", "", "detector", message)]) from None
 
 
-def build(name: str, params: Mapping[str, Any], low: Floats, high: Floats, rate: Floats, unit: str) -> Detector:
+def build(
+    name: str,
+    params: Mapping[str, Any],
+    low: Floats,
+    high: Floats,
+    rate: Floats,
+    unit: str,
+    group: Int32s | None = None,
+) -> Detector:
     """A detector, ready for its first reading.
 
     Parameters
@@ -75,6 +85,8 @@ def build(name: str, params: Mapping[str, Any], low: Floats, high: Floats, rate:
         Physical range, in `unit`, and expected readings per second of the sensors it watches. Shape (slots,).
     unit
         The sensors' unit: that of every quantity among the parameters.
+    group
+        Group of each slot, for a detector of whole assets (default: all sensors are one group). Shape (slots,).
 
     Raises
     ------
@@ -98,7 +110,16 @@ def build(name: str, params: Mapping[str, Any], low: Floats, high: Floats, rate:
         ]
     if checked is None or problems:
         raise ConfigError(sorted(problems, key=lambda problem: problem.field))
-    return kind(checked, low, high, rate)
+    if not issubclass(kind, GroupDetector):
+        return kind(checked, low, high, rate)
+    if group is None:
+        group = np.zeros(len(low), np.int32)
+    if len(group) and (largest := int(np.bincount(group).max())) > kind.WIDTH:
+        message = (
+            f"expected at most {kind.WIDTH} sensors an asset for detector {name}, got {largest}: select fewer kinds"
+        )
+        raise ConfigError([Problem("", "", "select", message)])
+    return kind(checked, low, high, rate, group)
 
 
 def _validate(kind: type[Detector], params: Mapping[str, Any]) -> tuple[Params | None, list[Problem]]:
@@ -156,10 +177,11 @@ class Description:
 
     name: str
     lane: Lane
+    scope: str  # "sensor", or "asset": the sensors of one asset are judged together
     verdict: Verdict
     summary: str  # one line
     text: str  # what it finds, misses, needs, and where its method comes from
-    bytes_per_sensor: int
+    bytes_per_sensor: int  # or per asset
     parameters: tuple[Parameter, ...]
 
 
@@ -175,6 +197,7 @@ def describe(name: str) -> Description:
     return Description(
         name,
         kind.lane,
+        kind.scope,
         kind.verdict,
         summary.strip(),
         "\n".join(line.strip() for line in text.strip().splitlines()),

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+
+import numpy as np
 
 from domain.city import City, Sensor
 from domain.monitors import Select
+from domain.records import Int32s
 
-__all__ = ["selected"]
+__all__ = ["grouped", "selected"]
+
+
+def grouped(sensors: Sequence[Sensor]) -> Int32s:
+    """Which sensors are judged together: those of one asset; one that is mounted on none is alone.
+
+    Returns the group of each sensor, 0, 1, 2, ... in the order of the assets' names.
+
+    >>> tank = [Sensor(id, "level", "m", "zone", "tank") for id in "ab"]
+    >>> grouped([tank[0], Sensor("c", "level", "m", "zone"), tank[1]])
+    array([1, 0, 1], dtype=int32)
+    """
+    names = [sensor.asset or sensor.id for sensor in sensors]
+    return np.unique(names, return_inverse=True)[1].astype(np.int32)
 
 
 def selected(city: City, select: Select) -> list[int]:

@@ -13,11 +13,14 @@ import typer
 from flows.commands.check import check
 from flows.commands.city import city
 from flows.commands.clickhouse import clickhouse
+from flows.commands.compare import compare
 from flows.commands.demo import demo
 from flows.commands.record import record
 from flows.commands.replay import replay
+from flows.commands.score import score
 from flows.commands.simulate import simulate
 from flows.commands.sql import sql
+from flows.commands.tune import tune
 from flows.run import cause
 
 __all__ = ["app", "main"]
@@ -29,7 +32,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (city, replay, demo, check, sql, record, simulate):
+for command in (city, replay, demo, check, sql, record, simulate, score, tune, compare):
     app.command()(command)
 app.add_typer(clickhouse, name="clickhouse")
 

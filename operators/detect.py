@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 
 from detectors import registry
-from detectors.contract import MARK, Detector, Lane, Marks, Reason
+from detectors.contract import MARK, Detector, GroupDetector, Lane, Marks, Reason
 from domain.city import City, Sensor
 from domain.errors import StateError
 from domain.findings import Finding, Phase
 from domain.identity import identify
 from domain.monitors import Monitor
 from domain.records import Frame, Int32s, Int64s, Panes, Verdicts
-from domain.selection import selected
+from domain.selection import grouped, selected
 from operators.layout import Layout
 
 __all__ = ["Bank"]
@@ -117,14 +117,15 @@ class _Watch:
         low, high, rate = (
             np.array([getattr(sensor, name) for sensor in sensors], np.float64) for name in ("low", "high", "rate")
         )
-        detector = registry.build(monitor.detector, monitor.params, low, high, rate, sensors[0].unit)
+        unit, group = sensors[0].unit, grouped(sensors)
+        detector = registry.build(monitor.detector, monitor.params, low, high, rate, unit, group)
         return cls(monitor, sensors, slot_of, detector)
 
     def findings(self, marks: Marks, known: Int64s) -> list[Finding]:
         """Marks of a kernel as findings."""
         monitor = self.monitor
         out = []
-        for mark, at in zip(marks.tolist(), known.tolist(), strict=True):
+        for i, (mark, at) in enumerate(zip(marks.tolist(), known.tolist(), strict=True)):
             slot, phase, grade, reason, ts, onset, score, threshold, value, baseline = mark
             sensor = self._ids[slot]
             out.append(
@@ -136,7 +137,7 @@ class _Watch:
                     self._config,
                     monitor.kind,
                     self.detector.verdict,
-                    Reason(reason).text,
+                    self._words(reason, slot, i),
                     sensor,
                     ts,
                     max(at, ts),
@@ -149,6 +150,19 @@ class _Watch:
                 )
             )
         return out
+
+    def _words(self, reason: int, slot: int, i: int) -> str:
+        """The reason; of several sensors together, with how much each of them has to do with it."""
+        text = Reason(reason).text
+        detector = self.detector
+        if not isinstance(detector, GroupDetector):
+            return text
+        parts = [
+            (-round(100 * share), self._ids[other])
+            for share, other in zip(detector.shares[i], detector.members[detector.group[slot]], strict=True)
+            if other >= 0 and share >= 0.05
+        ]
+        return f"{text}: " + ", ".join(f"{sensor} {-percent} %" for percent, sensor in sorted(parts)) if parts else text
 
     def snapshot(self) -> dict[str, Any]:
         return {**self.detector.snapshot(), "config": self._config, "sensors": "\n".join(self._ids)}

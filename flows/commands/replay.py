@@ -5,34 +5,58 @@ from __future__ import annotations
 import re
 import time
 from collections import Counter
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from itertools import takewhile
 from pathlib import Path
+from threading import Event
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from domain.city import City
 from domain.city_files import load_settings
-from domain.clock import iso
-from domain.errors import SourceError
+from domain.clock import SECOND, TS_MAX, TS_MIN, iso
+from domain.errors import ConfigError, Problem, SourceError
 from domain.findings import Alert
+from domain.settings import EngineSettings
 from flows.commands.check import check_city
 from flows.engine import Engine
-from flows.labels import Score, events_of, score
-from flows.options import CityName, DsnOption, Workers
+from flows.options import CityName, Workers
 from flows.progress import readings_total
 from flows.run import Cluster, stopping
 from sinks.clickhouse.client import Dsn, connect, drop_database
 from sinks.clickhouse.read import alerts_of, rows_per_table
-from sources.recorded import files_of, open_recording
+from workbench.labels import Score, events_of, score
+from workbench.monitors import monitors_for
+from workbench.recordings import is_database, opened, records_of
+from workbench.tape import judge, steps
 
 __all__ = ["replay"]
+
+DEFAULT_DSN = "chdb://./lifeline-data/replay"
 
 
 def replay(
     city: CityName,
-    recording: Annotated[Path, typer.Argument(help="A recording: a file, a folder of files, or what `record` wrote.")],
-    dsn: DsnOption = "chdb://./lifeline-data/replay",
+    recording: Annotated[
+        str, typer.Argument(help="A recording: a file, a folder of files, what `record` wrote, or a database's DSN.")
+    ],
+    detector: Annotated[str | None, typer.Option(help="Run the monitors of this detector alone.")] = None,
+    params: Annotated[
+        Path | None, typer.Option(help="Parameters of the detector, or monitors instead of the city's.")
+    ] = None,
+    dsn: Annotated[
+        str | None,
+        typer.Option(
+            envvar="LIFELINE_DSN",
+            help=f"Where results are kept: by default {DEFAULT_DSN}; nowhere for --detector, --params and databases.",
+        ),
+    ] = None,
+    since: Annotated[datetime | None, typer.Option(help="Of a database: from this time on (UTC).")] = None,
+    until: Annotated[datetime | None, typer.Option(help="Of a database: up to this time (UTC).")] = None,
     speed: Annotated[float | None, typer.Option(help="Times real time; by default as fast as it goes.")] = None,
     batch: Annotated[int, typer.Option(min=1, help="Messages in one poll; no result depends on it.")] = 4096,
     workers: Workers = 1,
@@ -41,43 +65,78 @@ def replay(
     """Replay a recording through the engine, and set its alerts beside its labels, if it has some.
 
     Each file of a folder is a record of its own, with a database of its own: replay_<name>. A database of an earlier
-    replay is replaced.
+    replay is replaced. With --detector or --params: what would have been paged with these, in memory.
     """
     console = Console()
     registry = check_city(city)
-    settings = load_settings(city)
+    if detector is not None or params is not None:
+        registry = replace(registry, monitors=monitors_for(registry, detector, params))
+    elif dsn is None and not is_database(recording):
+        dsn = DEFAULT_DSN
+    job = _Job(registry, load_settings(city), dsn, _ns(since, TS_MIN), _ns(until, TS_MAX), speed, batch, workers)
+    if not is_database(recording) and (since or until):
+        raise ConfigError([Problem("", "", "since", "times can be chosen from a database only")])
     table = Table(title=f"{registry.name}: {recording}", title_justify="left")
     for name in ("record", "readings", "seconds", "alerts", "events", "found", "median delay", "alerts outside"):
         table.add_column(name, justify="left" if name == "record" else "right")
     listed: list[Alert] = []
     unread = 0
     with stopping() as stop:
-        for file in files_of(recording):
-            target = _database(dsn, file)
+        for record in records_of(recording):
             started, before = time.monotonic(), readings_total()
             try:
-                source = open_recording(file, registry, batch=batch, speed=speed)
-                Engine(registry, settings, source, target, cluster=Cluster(workers)).run(stop)
+                raised = job.run(record, stop, console)
             except SourceError as error:
                 unread += 1
                 console.print(f"[red]not replayed:[/] {error}", highlight=False)
                 continue
             if stop.is_set():
                 raise typer.Exit(130)
-            client = connect(target)
-            raised = alerts_of(client)
-            rows = rows_per_table(client)
-            client.close()
             took = time.monotonic() - started
-            events = events_of(file, registry.recording) if registry.recording else None
+            labels = registry.recording if not is_database(record) else None
+            events = events_of(Path(record), labels) if labels else None
             found = None if events is None else score(events, raised)
-            table.add_row(file.name, f"{readings_total() - before:,}", f"{took:.1f}", *_cells(raised, found))
+            name = "database" if is_database(record) else Path(record).name
+            table.add_row(name, f"{readings_total() - before:,}", f"{took:.1f}", *_cells(raised, found))
             listed += raised
-            console.print(f"[dim]{target}: " + ", ".join(f"{name} {count:,}" for name, count in rows.items() if count))
     console.print(table)
     _list(console, listed, alerts)
     if unread:
         raise typer.Exit(1)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """How each record is replayed."""
+
+    city: City
+    settings: EngineSettings
+    dsn: str | None
+    since: int
+    until: int
+    speed: float | None
+    batch: int
+    workers: int
+
+    def run(self, record: str, stop: Event, console: Console) -> list[Alert]:
+        """Replay one record; its alerts by the time they were raised."""
+        window = {"since": self.since, "until": self.until} if is_database(record) else {}
+        with opened(record, self.city, batch=self.batch, speed=self.speed, **window) as source:
+            if self.dsn is None:
+                read = takewhile(lambda _: not stop.is_set(), steps(self.city, self.settings, source))
+                return judge(self.city, self.settings, read).alerts
+            target = _database(self.dsn, Path(record))
+            Engine(self.city, self.settings, source, target, cluster=Cluster(self.workers)).run(stop)
+        client = connect(target)
+        raised = alerts_of(client)
+        rows = rows_per_table(client)
+        client.close()
+        console.print(f"[dim]{target}: " + ", ".join(f"{name} {count:,}" for name, count in rows.items() if count))
+        return raised
+
+
+def _ns(when: datetime | None, default: int) -> int:
+    return default if when is None else int(when.replace(tzinfo=UTC).timestamp()) * SECOND
 
 
 def _database(dsn: str, record: Path) -> str:
@@ -110,4 +169,4 @@ def _list(console: Console, alerts: list[Alert], limit: int) -> None:
         over = iso(alert.cleared) if alert.cleared else "open"
         console.print(f"  {iso(alert.raised)} to {over}: level {alert.level}, {alert.summary}", highlight=False)
     if len(alerts) > limit:
-        console.print(f"  ... and {len(alerts) - limit} more: SELECT * FROM alerts")
+        console.print(f"  ... and {len(alerts) - limit} more (--alerts {len(alerts)} lists them)")

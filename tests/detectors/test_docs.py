@@ -20,7 +20,8 @@ def test_each_detector_has_a_page_that_is_true(name: str, root: Path) -> None:
     for p in description.parameters:
         default = f"`{p.default}`" if p.default else ""
         assert f"| `{p.name}` | {p.type} | {default} | {p.range} | {p.text} |" in page
-    assert f"{description.bytes_per_sensor} bytes a sensor" in page
+    article = "a" if description.scope == "sensor" else "an"
+    assert f"{description.bytes_per_sensor} bytes {article} {description.scope}" in page
     assert f"({name}.md)" in (root / "docs/detectors/README.md").read_text()
 
     block = re.search(r"```toml\n(.*?)```", page, re.DOTALL)

@@ -9,7 +9,9 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 
 #: What each folder may import of ours, as docs/design.md has it. `console`, `perf` and `tests` are read by no folder.
-EVERY = frozenset({"domain", "detectors", "operators", "sources", "sinks", "simulators", "flows", "cities"})
+EVERY = frozenset(
+    {"domain", "detectors", "operators", "sources", "sinks", "simulators", "workbench", "flows", "cities"}
+)
 ALLOWED = {
     "domain": frozenset(),
     "cities": frozenset(),
@@ -18,6 +20,7 @@ ALLOWED = {
     "sources": frozenset({"domain"}),
     "sinks": frozenset({"domain"}),
     "simulators": frozenset({"domain"}),
+    "workbench": EVERY - {"flows"},
     "flows": EVERY,
     "console": frozenset({"domain", "sinks"}),
 }
