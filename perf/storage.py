@@ -28,7 +28,7 @@ from sinks.clickhouse.client import connect
 __all__ = ["run"]
 
 READINGS: Final = 1_000_000
-ROUNDS: Final = 5
+ROUNDS: Final = 3
 FOLDER: Final = Path("build")
 #: Shards, and seconds of event time in a block: the defaults of a deployment last. The bar is for the first.
 SHAPES: Final = ((1, 5), (1, 60), (8, 5), (8, 60))
