@@ -125,6 +125,7 @@ def run(report: Report, rows: int = 1_000_000, repeats: int = 5) -> None:
             report.figure(f"insert: {name}", rows / statistics.median(taken), "rows/s")
             if name != library_name:
                 report.figure(f"insert: {name} / {library_name}", ratio_of(times, name, library_name)[0], "ratio")
+        job(packed)
         report.figure("stored: packed", size(client, "readings_packed") / rows, "bytes/reading")
         for codec in ("ZSTD(1)", "Gorilla, ZSTD(1)", "Delta, ZSTD(1)"):
             flat(client, codec)

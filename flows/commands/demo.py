@@ -14,11 +14,12 @@ from rich.table import Table
 from domain.city_files import load_city, load_settings
 from domain.clock import SECOND
 from domain.findings import Alert
+from flows.books import Books
 from flows.engine import Engine
 from flows.figures import figure, write_figures
 from flows.matching import Match, Matching, match
 from flows.options import Workers
-from flows.progress import event_time_progress, readings_total
+from flows.progress import event_time_progress
 from flows.run import stopping
 from flows.warm import warm_up
 from simulators.scenario import demo as demo_scenario
@@ -56,7 +57,7 @@ def demo(
     )
     settings = load_settings("bozhou")
     warm_up(console, city, settings)
-    before = readings_total()
+    before = Books.now()
     scenario = demo_scenario(city, seed)
     source = SimulatedCity(scenario)
     dsn = f"chdb://{data / 'clickhouse'}"
@@ -75,12 +76,16 @@ def demo(
     rows = rows_per_table(client)
     client.close()
     matching = match(scenario.truth, alerts)
-    readings = readings_total() - before
+    books = Books.now() - before
     _show_incidents(console, matching, scenario.start, {level.rank: level.name for level in city.levels})
     _show_false(console, matching.false, scenario.start)
     _show_rows(console, rows)
     console.print(
-        f"\n{readings:,} readings in {took:.1f} s: [bold]{readings / took:,.0f}[/] a second, "
+        f"\n{books.decoded:,} readings decoded = {rows['readings']:,} stored + {books.repeats:,} repeats dropped + "
+        f"{books.late:,} late + {books.refused:,} from the future"
+    )
+    console.print(
+        f"in {took:.1f} s: [bold]{books.decoded / took:,.0f}[/] a second, "
         f"{scenario.span / SECOND / took:.0f} times real time, simulation and storage included"
     )
     sensor = next(
@@ -94,7 +99,8 @@ def demo(
         [
             figure("incidents found", matching.found, "incidents", at_least=matching.wanted),
             figure("false alerts", len(matching.false), "alerts"),
-            figure("readings per second", round(readings / took), "1/s"),
+            figure("readings unaccounted for", abs(books.stored - rows["readings"]), "readings", at_most=0),
+            figure("readings per second", round(books.decoded / took), "1/s"),
             figure("times real time", round(scenario.span / SECOND / took, 1), "ratio"),
             figure("seconds", round(took, 1), "s"),
             *(figure(f"rows in {table}", count, "rows") for table, count in rows.items()),

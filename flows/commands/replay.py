@@ -16,11 +16,11 @@ from domain.city_files import load_settings
 from domain.clock import iso
 from domain.errors import SourceError
 from domain.findings import Alert
+from flows.books import Books
 from flows.commands.check import check_city
 from flows.engine import Engine
 from flows.labels import Score, events_of, score
 from flows.options import CityName, DsnOption, Workers
-from flows.progress import readings_total
 from flows.run import Cluster, stopping
 from sinks.clickhouse.client import Dsn, connect, drop_database
 from sinks.clickhouse.read import alerts_of, rows_per_table
@@ -54,13 +54,13 @@ def replay(
     with stopping() as stop:
         for file in files_of(recording):
             target = _database(dsn, file)
-            started, before = time.monotonic(), readings_total()
+            started, before = time.monotonic(), Books.now().decoded
             try:
                 source = open_recording(file, registry, batch=batch, speed=speed)
                 Engine(registry, settings, source, target, cluster=Cluster(workers)).run(stop)
             except SourceError as error:
                 unread += 1
-                console.print(f"[red]not replayed:[/] {error}", highlight=False)
+                Console(stderr=True).print(f"[red]not replayed:[/] {error}", highlight=False)
                 continue
             if stop.is_set():
                 raise typer.Exit(130)
@@ -71,7 +71,7 @@ def replay(
             took = time.monotonic() - started
             events = events_of(file, registry.recording) if registry.recording else None
             found = None if events is None else score(events, raised)
-            table.add_row(file.name, f"{readings_total() - before:,}", f"{took:.1f}", *_cells(raised, found))
+            table.add_row(file.name, f"{Books.now().decoded - before:,}", f"{took:.1f}", *_cells(raised, found))
             listed += raised
             console.print(f"[dim]{target}: " + ", ".join(f"{name} {count:,}" for name, count in rows.items() if count))
     console.print(table)

@@ -80,7 +80,7 @@ def _stream() -> tuple[Messages, int]:
 
 @pytest.mark.parametrize(("batch", "workers"), [(1, 1), (10_000, 2)])
 def test_everything_is_accounted_for(tmp_path: Path, batch: int, workers: int) -> None:
-    """Stored, a counted repeat, a late row, or a dead letter with its reason; alone in a poll, or beside everything else."""
+    """Stored, a counted repeat, a late row, or a dead letter with its reason; alone in a poll or among others."""
     stream, good = _stream()
     dsn = chdb(tmp_path / "clickhouse")
     before = _duplicates()
