@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from threading import Event
+from time import monotonic
 from typing import Any, Final
 
 import numpy as np
@@ -32,6 +33,11 @@ TICK_MARGIN: Final = 2000 * MILLISECOND
 
 #: How far in event time one partition may run ahead of another, beyond the batch that it is at.
 AHEAD: Final = 10 * SECOND
+
+#: When to look again where nothing has come: soon after something did, else at leisure.
+SOON: Final = timedelta(microseconds=200)
+LATER: Final = timedelta(milliseconds=1)
+LINGER: Final = 0.1  # s
 
 _NO_INTS: Final = np.empty(0, np.int64)
 _NO_SENSORS: Final = np.empty(0, np.int32)
@@ -63,6 +69,10 @@ class PartitionIntake:
         self._clock = PartitionClock(settings.time, resume["clock"] if resume else None)
         self.ended = bool(resume and resume["ended"])
         self._told = resume["told"] if resume else NEVER  # the pane-aligned watermark that all shards know of
+        self._messages = metrics.MESSAGES.labels(name)
+        self._readings = metrics.READINGS.labels(name)
+        self._late = metrics.LATE_ROWS.labels(name)
+        self._watermark = metrics.WATERMARK.labels(name)
 
     @property
     def reached(self) -> int:
@@ -98,6 +108,7 @@ class PartitionIntake:
         if mark <= self._told:
             return frames
         self._told = mark
+        self._watermark.set(self._clock.watermark / 1e9)
         told = {frame.shard for frame in frames}
         quiet = (self._mark(s, recorded) for s in range(self._layout.shards) if s not in told)
         return [*frames, *quiet]
@@ -122,15 +133,13 @@ class PartitionIntake:
         return Frame(shard, self.index, mark, recorded, _NO_SENSORS, _NO_INTS, _NO_VALUES, ended=ended)
 
     def _count(self, batch: RawBatch | Columns, rows: Decoded, late: int, out: list[Frame | DeadLetter]) -> None:
-        metrics.MESSAGES.labels(self._name).inc(len(batch))
-        metrics.READINGS.labels(self._name).inc(len(rows))
+        self._messages.inc(len(batch))
+        self._readings.inc(len(rows))
         if late:
-            metrics.LATE_ROWS.labels(self._name).inc(late)
+            self._late.inc(late)
         for letter in out:
             if isinstance(letter, DeadLetter):
                 metrics.DEAD_LETTERS.labels(self._name, letter.reason).inc()
-        if self._clock.watermark != NEVER:
-            metrics.WATERMARK.labels(self._name).set(self._clock.watermark / 1e9)
 
     def snapshot(self) -> dict[str, Any]:
         """State to go on from."""
@@ -181,6 +190,7 @@ class _BytewaxPartition(StatefulSourcePartition[Any, dict[str, Any]]):
         self._limit = limit
         self._stop = stop
         self._emitted = 0
+        self._last = 0.0  # when something came, in seconds of a clock that only grows
         self._wait: datetime | None = None
 
     def next_batch(self) -> Iterable[tuple[str, Frame | DeadLetter]]:
@@ -194,8 +204,10 @@ class _BytewaxPartition(StatefulSourcePartition[Any, dict[str, Any]]):
             items = intake.next()
             pace.report(intake.index, None if items is None or intake.ended else intake.reached)
         if items is None:
-            self._wait = datetime.now(UTC) + timedelta(milliseconds=1)
+            busy = monotonic() - self._last < LINGER
+            self._wait = datetime.now(UTC) + (SOON if busy else LATER)
             return ()
+        self._last = monotonic()
         # A dead letter goes to any worker; a frame to the one that has its shard.
         keyed = [(str(item.shard) if isinstance(item, Frame) else "dead", item) for item in items]
         self._emitted += sum(len(item) for item in items if isinstance(item, Frame))
