@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -83,6 +84,9 @@ class Engine:
                 stop=stop,
             )
             flow = city_flow(intake, layout, self.settings, Outlets(store, self.alerts))
+            # The registry and the libraries stay: a garbage collection that walks them would hold up the fast lane.
+            gc.collect()
+            gc.freeze()
             run(flow, self.cluster, self.recovery, self.epoch)
 
     @property

@@ -11,7 +11,7 @@ from domain.city import City
 from domain.clock import TS_MAX, TS_MIN
 from domain.findings import VideoEvent
 from domain.records import Columns, DeadLetter, Decoded, Int32s, RawBatch
-from operators.decode.arrow import MARK, read_arrow, refuse_rows
+from operators.decode.arrow import MARK, ArrowReader, refuse_rows
 from operators.decode.careful import Gathered, read_json
 from operators.decode.names import name_table
 from operators.decode.reject import Refusals, Refused, Reject
@@ -53,6 +53,7 @@ class Decoder:
         self.max_message = max_message
         self.keep = keep
         self._table = name_table([sensor.id for sensor in city.sensors])
+        self._arrow = ArrowReader(self._table)
         self._scratch = Rows.empty(1 << 12)
 
     def decode(self, batch: RawBatch | Columns) -> Decoded:
@@ -71,7 +72,9 @@ class Decoder:
                 pieces.append((i, gathered))
             video.extend((i, event) for event in gathered.video)
             dead.extend(refusals.close())
-        return Decoded(*_splice(fast, pieces), tuple(video), tuple(dead))
+        columns = _splice(fast, pieces)
+        self._arrow.release()
+        return Decoded(*columns, tuple(video), tuple(dead))
 
     def _scan(self, batch: RawBatch) -> tuple[Rows, npt.NDArray[np.bool_]]:
         """Rows of the messages that the scanner understands, and which messages it does not."""
@@ -101,7 +104,7 @@ class Decoder:
         elif not len(payload):
             refusals.message(Refused(Reject.EMPTY, "expected a reading, packet or video event, got no bytes"), payload)
         elif bytes(payload[: len(MARK)]) == MARK:
-            return read_arrow(payload, self._table, refusals)
+            return self._arrow.read(payload, refusals)
         else:
             return read_json(payload, self.city, refusals)
         return Gathered()
