@@ -2,8 +2,8 @@
 
 A child process on another core writes bursts of JSON readings into a pipe, as a live gateway does. One reading of each
 burst deviates, and its value is the time at which the burst was handed to the pipe. Ours is the whole engine (panes,
-aggregates and blocks are at work beside the fast lane, with panes of 100 ms); stock Bytewax does nothing but parse and score with a plain
-dict. They run in turn; a ratio is the median of the ratios of one turn.
+aggregates and blocks are at work beside the fast lane, with panes of 100 ms); stock Bytewax does nothing but parse
+and score with a plain dict. They run in turn; a ratio is the median of the ratios of one turn.
 
 `python -m perf.latency [--seconds S] [--rounds N]` runs this benchmark alone.
 """

@@ -140,7 +140,7 @@ class ArrowReader:
         return columns if _take(code, known, times.buffers()[1].address, layout.factor, number, *columns) else None
 
     def release(self) -> None:
-        """Everything that was read has been copied: its memory may be used again, which costs less than fresh memory."""
+        """Use the memory of all that was read again: it has been copied. Fresh memory costs more than the copy."""
         if len(self._columns[0]) > _KEPT_ROWS:
             self._columns = _columns(1 << 12)
         self._used = 0

@@ -158,8 +158,8 @@ CREATE TABLE dead_letters (
 ) ENGINE = ReplacingMergeTree ORDER BY (partition, offset, row)
 """
 
-# Rollups that the blocks of aggregates feed, since a view costs time by the row; a block that comes again is kept out of
-# them as well.
+# Rollups that the blocks of aggregates feed, since a view costs time by the row; a block that comes again is kept out
+# of them as well.
 _PER_MINUTE = (
     f"""
 CREATE TABLE readings_per_minute_stored (
