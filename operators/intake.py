@@ -36,7 +36,7 @@ AHEAD: Final = 10 * SECOND
 
 #: When to look again where nothing has come: soon after something did, else at leisure.
 SOON: Final = timedelta(microseconds=200)
-LATER: Final = timedelta(milliseconds=1)
+LATER: Final = timedelta(milliseconds=5)
 LINGER: Final = 0.1  # s
 
 _NO_INTS: Final = np.empty(0, np.int64)
