@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from threading import Event
 from time import monotonic
@@ -18,6 +19,7 @@ from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
 from domain import metrics
 from domain.clock import MILLISECOND, NEVER, SECOND, floor_to
+from domain.errors import SourceError
 from domain.records import Columns, DeadLetter, Decoded, Frame, RawBatch
 from domain.settings import EngineSettings
 from domain.streams import Partition, Source
@@ -177,6 +179,13 @@ class _Pace:
             self._reached[index] = reached
 
 
+@dataclass(slots=True)
+class _Failed:
+    """Errors of the source that ended a run: with its state written, unlike an error that Bytewax sees."""
+
+    errors: list[SourceError] = field(default_factory=list)
+
+
 class _BytewaxPartition(StatefulSourcePartition[Any, dict[str, Any]]):
     """Feeds Bytewax, and holds back when an epoch has brought enough.
 
@@ -184,9 +193,10 @@ class _BytewaxPartition(StatefulSourcePartition[Any, dict[str, Any]]):
     so a limit per epoch bounds what is in flight, also across processes.
     """
 
-    def __init__(self, intake: PartitionIntake, pace: _Pace, limit: int, stop: Event) -> None:
+    def __init__(self, intake: PartitionIntake, pace: _Pace, limit: int, stop: Event, failed: _Failed | None) -> None:
         self._intake = intake
         self._pace = pace
+        self._failed = failed
         self._limit = limit
         self._stop = stop
         self._emitted = 0
@@ -195,13 +205,19 @@ class _BytewaxPartition(StatefulSourcePartition[Any, dict[str, Any]]):
 
     def next_batch(self) -> Iterable[tuple[str, Frame | DeadLetter]]:
         intake, pace = self._intake, self._pace
-        if self._stop.is_set() or intake.ended:
+        if self._stop.is_set() or intake.ended or (self._failed and self._failed.errors):
             pace.report(intake.index, None)
             raise StopIteration
         self._wait = None
         items = None
         if self._emitted < self._limit and pace.may_go(intake.index):
-            items = intake.next()
+            try:
+                items = intake.next()
+            except SourceError as error:
+                if self._failed is None:
+                    raise
+                self._failed.errors.append(error)
+                raise StopIteration from None
             pace.report(intake.index, None if items is None or intake.ended else intake.reached)
         if items is None:
             busy = monotonic() - self._last < LINGER
@@ -237,6 +253,9 @@ class Intake(FixedPartitionedSource[Any, dict[str, Any]]):
         Whether a partition that is caught up lets recorded time tick on with the wall clock.
     stop
         When set, every partition ends after its current batch, without ending the stream: the run can be resumed.
+    alone
+        Whether this process has all partitions. Then an error of the source stops the run in order, and `raise_failure`
+        tells of it; otherwise it is raised at once, since the other processes must not go on without a part.
     """
 
     def __init__(
@@ -248,12 +267,19 @@ class Intake(FixedPartitionedSource[Any, dict[str, Any]]):
         *,
         live: bool = False,
         stop: Event | None = None,
+        alone: bool = True,
     ) -> None:
         self._source, self._decoder, self._layout, self._settings = source, decoder, layout, settings
         self.live = live
         self._stop = stop or Event()
         self._pace = _Pace()
+        self._failed = _Failed() if alone else None
         self.names = tuple(source.partitions())
+
+    def raise_failure(self) -> None:
+        """Raise the SourceError that ended the run, if one did."""
+        if self._failed and self._failed.errors:
+            raise self._failed.errors[0]
 
     def list_parts(self) -> list[str]:
         """Names of the partitions."""
@@ -275,4 +301,4 @@ class Intake(FixedPartitionedSource[Any, dict[str, Any]]):
             resume_state,
         )
         limit = max(1, self._settings.in_flight // len(self.names))
-        return _BytewaxPartition(intake, self._pace, limit, self._stop)
+        return _BytewaxPartition(intake, self._pace, limit, self._stop, self._failed)

@@ -111,23 +111,23 @@ class ArrowReader:
         return gathered
 
     def _good(self, batch: pa.RecordBatch) -> tuple[Int32s, Int64s, Floats] | None:
-        """The columns of a batch of which every row can be used; None for any other. Raises if it is broken.
+        """The columns of a valid batch of which every row can be used; None for any other.
 
-        Together with the kernel's own, these checks are all that `validate(full=True)` makes.
+        What is checked here and in the kernel is all that `validate(full=True)` checks.
         """
-        batch.validate()  # that the buffers are as long as they must be
         layout, n = self._layout, batch.num_rows
         names, times, values = batch.column(layout.sensor), batch.column(layout.ts), batch.column(layout.value)
-        if n == 0 or layout.wide or names.null_count or times.null_count or values.null_count:
+        try:
+            batch.validate()  # the buffers are as long as they must be: before this, nothing may look into them
+            if n == 0 or layout.wide or names.null_count or times.null_count or values.null_count:
+                return None
+            for other in layout.others:
+                batch.column(other).validate(full=True)
+            known = self._all(names) if layout.code is None else self._entries(names.dictionary)
+        except _BROKEN:
             return None
-        for other in layout.others:
-            batch.column(other).validate(full=True)
         code = 0  # where the codes are; without any, row i is of entry i
-        if layout.code is None:
-            names.validate(full=True)
-            known = _sensors(names, self._table)
-        else:
-            known = self._entries(names.dictionary)
+        if layout.code is not None:
             code = names.indices.buffers()[1].address
             if layout.code.itemsize < 4:
                 codes = _plain(names.indices, layout.code).astype(np.int32)
@@ -154,23 +154,27 @@ class ArrowReader:
         sensor, ts, value = self._columns
         return sensor[first : self._used], ts[first : self._used], value[first : self._used]
 
+    def _all(self, names: pa.Array) -> Int32s:
+        """Index of each name's sensor, -1 where null or unknown; raises one of _BROKEN."""
+        names.validate(full=True)
+        return _sensors(names, self._table)
+
     def _entries(self, names: pa.Array) -> Int32s:
-        """Index of the sensor of each of a dictionary's entries, -1 where null or unknown. Raises if it is broken."""
+        """`_all` of a dictionary, which may have been read before."""
         buffers = names.buffers()
         sizes = tuple([-1 if buffer is None else buffer.size for buffer in buffers])
         if sum(sizes) > _KEPT_BYTES or not buffers[-1]:
-            names.validate(full=True)
-            return _sensors(names, self._table)
+            return self._all(names)
         text = memoryview(buffers[-1])
         key = (names.type.id, len(names), names.null_count, sizes, bytes(text[:64]), bytes(text[-64:]))
         kept = self._known.get(key)
         if kept and all(map(_same, kept.buffers, buffers)):
             return kept.sensor
-        names.validate(full=True)
-        sensor = _sensors(names, self._table)
+        sensor = self._all(names)
         if kept is None and len(self._known) == _KEPT:
             del self._known[next(iter(self._known))]
-        self._known[key] = _Kept([buffer and pa.py_buffer(buffer.to_pybytes()) for buffer in buffers], sensor)
+        copies = [None if buffer is None else pa.py_buffer(buffer.to_pybytes()) for buffer in buffers]
+        self._known[key] = _Kept(copies, sensor)
         return sensor
 
     def _sift(self, batch: pa.RecordBatch, gathered: Gathered, refusals: Refusals) -> None:

@@ -33,6 +33,7 @@ from tests.detectors.streams import (
     extremes,
     make,
     ordered_streams,
+    plain,
     run,
     streams,
 )
@@ -101,7 +102,7 @@ def check_split_calls_change_nothing(name: str, params: Params) -> None:
         whole = run(make(name, params), rows)
         detector = make(name, params)
         pieces = np.concatenate([run(detector, piece) for piece in _cut(rows, cuts)])
-        assert pieces.tobytes() == whole.tobytes()
+        assert plain(pieces) == plain(whole)
 
     check()
 
@@ -122,8 +123,8 @@ def check_resumes_from_a_snapshot(name: str, params: Params) -> None:
         second = make(name, params)
         second.restore(snapshot)
         after = run(second, rows[at:])
-        assert np.concatenate([before, after]).tobytes() == expected.tobytes()
-        assert second.snapshot() == whole.snapshot()
+        assert plain(np.concatenate([before, after])) == plain(expected)
+        assert plain(second.state) == plain(whole.state)
 
     check()
 
@@ -164,7 +165,7 @@ def check_extreme_values_break_nothing(name: str, params: Params) -> None:
         marks = run(make(name, params), rows)
         _well_formed(as_tuples(marks))
         detector = make(name, params)
-        assert np.concatenate([run(detector, piece) for piece in _cut(rows, cuts)]).tobytes() == marks.tobytes()
+        assert plain(np.concatenate([run(detector, piece) for piece in _cut(rows, cuts)])) == plain(marks)
 
     check()
 
@@ -182,7 +183,7 @@ def check_non_numbers_and_repeats_are_no_readings(name: str, params: Params) -> 
             if np.isfinite(x) and ts > last.get(sensor, 0):
                 last[sensor] = ts
                 clean.append((sensor, ts, x))
-        assert run(make(name, params), clean).tobytes() == run(make(name, params), rows).tobytes()
+        assert plain(run(make(name, params), clean)) == plain(run(make(name, params), rows))
 
     check()
 
@@ -212,19 +213,19 @@ def check_advance_often_or_rarely(name: str, params: Params) -> None:
 def check_two_runs_are_equal(name: str, params: Params) -> None:
     """The same input gives the same bytes, state included."""
     first, second = make(name, params), make(name, params)
-    assert run(first, EVENTFUL).tobytes() == run(second, EVENTFUL).tobytes()
-    assert first.snapshot() == second.snapshot()
+    assert plain(run(first, EVENTFUL)) == plain(run(second, EVENTFUL))
+    assert plain(first.state) == plain(second.state)
 
 
 def check_foreign_snapshots_are_refused(name: str, params: Params) -> None:
     """A snapshot of another detector, version or number of sensors raises StateError and leaves the state as it was."""
     detector = make(name, params)
     run(detector, EVENTFUL)
-    before = detector.snapshot()
-    for change in ({"detector": "other"}, {"version": -1}, {"state": before["state"][:-1]}):
+    before, snapshot = plain(detector.state), detector.snapshot()
+    for change in ({"detector": "other"}, {"version": -1}, {"state": snapshot["state"][:-1]}):
         with pytest.raises(StateError, match="expected"):
-            detector.restore(before | change)
-    assert detector.snapshot() == before
+            detector.restore(snapshot | change)
+    assert plain(detector.state) == before
 
 
 def check_memory_is_stated(name: str, params: Params) -> None:
