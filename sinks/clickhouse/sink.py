@@ -299,8 +299,8 @@ class _Partition(StatelessSinkPartition[Item]):
 class EpochSink(FixedPartitionedSink[Item, None]):
     """The same for records that are few and come one by one, since an insert costs milliseconds whatever it holds.
 
-    One worker gathers those of all, and writes each table once an epoch: before the epoch counts as done, so that a crash
-    loses none. Alert events are waited for: they, and what was gathered until then, are written at once.
+    One worker gathers those of all, and writes each table once an epoch: before the epoch counts as done, so that a
+    crash loses none. Somebody waits for alert events: they are written at once, with what was gathered until then.
     """
 
     def __init__(self, sink: ClickHouseSink) -> None:

@@ -340,7 +340,7 @@ def test_columns_whose_names_repeat_or_change() -> None:
     """Names are looked up once while they stay the same; a code outside them is a mistake of the source."""
     decoder, one, zero = Decoder(CITY), np.ones(1, np.int64), np.zeros(1, np.int32)
 
-    def sensor(names: tuple[str, ...], code: int = 0) -> list[int]:
+    def sensor(names: tuple[str, ...], code: int = 0) -> Any:
         ts, codes = np.array([MS * MILLISECOND]), np.array([code], np.int32)
         return decoder.decode(Columns("f", names, codes, ts, np.ones(1), zero, one, one)).sensor.tolist()
 
