@@ -14,7 +14,7 @@ from typing import Final
 __all__ = ["FOLDERS", "use_kernel_cache"]
 
 #: The import packages that hold kernels.
-FOLDERS: Final = ("detectors", "operators", "simulators", "sources", "workbench")
+FOLDERS: Final = ("detectors", "operators", "simulators", "sinks", "sources", "workbench")
 
 
 def use_kernel_cache(parent: Path | None = None) -> Path:

@@ -7,6 +7,7 @@ import secrets
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Final
@@ -19,6 +20,9 @@ __all__ = ["run_processes", "without_option"]
 
 #: Seconds between looks at the processes and at whether to stop.
 _LOOK: Final = 0.2
+
+#: Seconds that the others have to end when one process has failed.
+_GRACE: Final = 15.0
 
 
 def run_processes(processes: int, dsn: str, serve: int | None) -> int:
@@ -38,13 +42,19 @@ def run_processes(processes: int, dsn: str, serve: int | None) -> int:
             )
             for i in range(processes)
         ]
-        told = False
-        while any(child.poll() is None for child in children):
-            if not told and (stop.is_set() or any(child.returncode for child in children)):
-                told = True
-                for child in children:
-                    if child.poll() is None:
-                        child.terminate()
+        told: float | None = None
+        while running := [child for child in children if child.poll() is None]:
+            failed = next((i for i, child in enumerate(children) if child.returncode), None)
+            if told is None and (stop.is_set() or failed is not None):
+                told = time.monotonic()
+                if failed is not None:
+                    code = children[failed].returncode
+                    print(f"lifeline: process {failed} ended with {code}: stopping the others", file=sys.stderr)
+                for child in running:
+                    child.terminate()
+            elif told is not None and failed is not None and time.monotonic() - told > _GRACE:
+                for child in running:
+                    child.kill()  # it may wait for the one that is gone
             _wait(children)
         return next((code for child in children if (code := child.returncode)), 0)
 

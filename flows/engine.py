@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -81,9 +82,14 @@ class Engine:
                 self.settings,
                 live=self.live,
                 stop=stop,
+                alone=not self.cluster.addresses,
             )
             flow = city_flow(intake, layout, self.settings, Outlets(store, self.alerts))
+            # The registry and the libraries stay: a garbage collection that walks them would hold up the fast lane.
+            gc.collect()
+            gc.freeze()
             run(flow, self.cluster, self.recovery, self.epoch)
+            intake.raise_failure()
 
     @property
     def _scope(self) -> str:

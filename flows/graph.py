@@ -19,6 +19,7 @@ from operators.intake import Intake
 from operators.layout import Layout
 from operators.steps import aggregate, correlate, detect, detect_fast, order, stateful
 from sinks.clickhouse.blocks import Block, Blocks
+from sinks.clickhouse.sink import ClickHouseSink, EpochSink
 
 __all__ = ["Outlets", "city_flow"]
 
@@ -56,16 +57,20 @@ def city_flow(intake: Intake, layout: Layout, settings: EngineSettings, outlets:
     found = op.merge("found", seen_at_once, seen_in_order)
     alerts = correlate("correlate", found, layout, live=intake.live)
 
-    stored = op.merge(
-        "stored",
-        _blocks("blocks", op.merge("rows", panes, aggregates), settings),
+    blocks = _blocks("blocks", op.merge("rows", panes, aggregates), settings)
+    rare = op.merge(
+        "rare",
         op.flat_map_batch("findings", found, _findings),
         op.flat_map_batch("alerts", alerts, lambda items: [event for _, event in items]),
         op.flat_map_batch("kept", panes, _kept),
         op.flat_map_batch("dead", records, lambda items: [item for _, item in items if isinstance(item, DeadLetter)]),
     )
     for name, sink in (outlets.store or {"nowhere": _Nowhere()}).items():
-        op.output(f"to_{name}", stored, sink)
+        if isinstance(sink, ClickHouseSink):
+            op.output(f"to_{name}", blocks, sink)
+            op.output(f"to_{name}_by_epoch", op.key_on(f"rare_{name}", rare, lambda _: "all"), EpochSink(sink))
+        else:
+            op.output(f"to_{name}", op.merge(f"stored_{name}", blocks, rare), sink)
     told: Stream[AlertEvent] = op.flat_map_batch("told", alerts, lambda items: [event for _, event in items])
     for name, sink in outlets.alerts.items():
         op.output(f"to_{name}", told, sink)

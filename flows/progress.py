@@ -6,18 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
 
-from prometheus_client import Counter
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from domain import metrics
+from flows.books import Books
 
-__all__ = ["event_time_progress", "readings_total"]
-
-
-def readings_total() -> int:
-    """Readings that this process has decoded."""
-    return int(_sum(metrics.READINGS))
+__all__ = ["event_time_progress"]
 
 
 @contextmanager
@@ -46,7 +41,7 @@ def event_time_progress(console: Console, title: str, partitions: int, start: in
             at = int(min(marks) * 1e9) - start if len(marks) >= partitions else 0
             at = span if last and span else max(at, 0)
             event = f"{at / 60e9:5.1f} of {span / 60e9:.1f} min" if span else ""
-            bar.update(task, completed=at if span else None, event=event, readings=readings_total())
+            bar.update(task, completed=at if span else None, event=event, readings=Books.now().decoded)
 
         def watch() -> None:
             while not done.wait(0.25):
@@ -61,7 +56,3 @@ def event_time_progress(console: Console, title: str, partitions: int, start: in
             show(last=True)
         finally:
             done.set()
-
-
-def _sum(counter: Counter) -> float:
-    return sum(s.value for metric in counter.collect() for s in metric.samples if s.name.endswith("_total"))

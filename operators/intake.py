@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from threading import Event
+from time import monotonic
 from typing import Any, Final
 
 import numpy as np
@@ -17,6 +19,7 @@ from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
 from domain import metrics
 from domain.clock import MILLISECOND, NEVER, SECOND, floor_to
+from domain.errors import SourceError
 from domain.records import Columns, DeadLetter, Decoded, Frame, RawBatch
 from domain.settings import EngineSettings
 from domain.streams import Partition, Source
@@ -32,6 +35,11 @@ TICK_MARGIN: Final = 2000 * MILLISECOND
 
 #: How far in event time one partition may run ahead of another, beyond the batch that it is at.
 AHEAD: Final = 10 * SECOND
+
+#: When to look again where nothing has come: soon after something did, else at leisure.
+SOON: Final = timedelta(microseconds=200)
+LATER: Final = timedelta(milliseconds=5)
+LINGER: Final = 0.1  # s
 
 _NO_INTS: Final = np.empty(0, np.int64)
 _NO_SENSORS: Final = np.empty(0, np.int32)
@@ -63,6 +71,10 @@ class PartitionIntake:
         self._clock = PartitionClock(settings.time, resume["clock"] if resume else None)
         self.ended = bool(resume and resume["ended"])
         self._told = resume["told"] if resume else NEVER  # the pane-aligned watermark that all shards know of
+        self._messages = metrics.MESSAGES.labels(name)
+        self._readings = metrics.READINGS.labels(name)
+        self._late = metrics.LATE_ROWS.labels(name)
+        self._watermark = metrics.WATERMARK.labels(name)
 
     @property
     def reached(self) -> int:
@@ -98,6 +110,7 @@ class PartitionIntake:
         if mark <= self._told:
             return frames
         self._told = mark
+        self._watermark.set(self._clock.watermark / 1e9)
         told = {frame.shard for frame in frames}
         quiet = (self._mark(s, recorded) for s in range(self._layout.shards) if s not in told)
         return [*frames, *quiet]
@@ -122,15 +135,13 @@ class PartitionIntake:
         return Frame(shard, self.index, mark, recorded, _NO_SENSORS, _NO_INTS, _NO_VALUES, ended=ended)
 
     def _count(self, batch: RawBatch | Columns, rows: Decoded, late: int, out: list[Frame | DeadLetter]) -> None:
-        metrics.MESSAGES.labels(self._name).inc(len(batch))
-        metrics.READINGS.labels(self._name).inc(len(rows))
+        self._messages.inc(len(batch))
+        self._readings.inc(len(rows))
         if late:
-            metrics.LATE_ROWS.labels(self._name).inc(late)
+            self._late.inc(late)
         for letter in out:
             if isinstance(letter, DeadLetter):
                 metrics.DEAD_LETTERS.labels(self._name, letter.reason).inc()
-        if self._clock.watermark != NEVER:
-            metrics.WATERMARK.labels(self._name).set(self._clock.watermark / 1e9)
 
     def snapshot(self) -> dict[str, Any]:
         """State to go on from."""
@@ -168,6 +179,13 @@ class _Pace:
             self._reached[index] = reached
 
 
+@dataclass(slots=True)
+class _Failed:
+    """Errors of the source that ended a run: with its state written, unlike an error that Bytewax sees."""
+
+    errors: list[SourceError] = field(default_factory=list)
+
+
 class _BytewaxPartition(StatefulSourcePartition[Any, dict[str, Any]]):
     """Feeds Bytewax, and holds back when an epoch has brought enough.
 
@@ -175,27 +193,37 @@ class _BytewaxPartition(StatefulSourcePartition[Any, dict[str, Any]]):
     so a limit per epoch bounds what is in flight, also across processes.
     """
 
-    def __init__(self, intake: PartitionIntake, pace: _Pace, limit: int, stop: Event) -> None:
+    def __init__(self, intake: PartitionIntake, pace: _Pace, limit: int, stop: Event, failed: _Failed | None) -> None:
         self._intake = intake
         self._pace = pace
+        self._failed = failed
         self._limit = limit
         self._stop = stop
         self._emitted = 0
+        self._last = 0.0  # when something came, in seconds of a clock that only grows
         self._wait: datetime | None = None
 
     def next_batch(self) -> Iterable[tuple[str, Frame | DeadLetter]]:
         intake, pace = self._intake, self._pace
-        if self._stop.is_set() or intake.ended:
+        if self._stop.is_set() or intake.ended or (self._failed and self._failed.errors):
             pace.report(intake.index, None)
             raise StopIteration
         self._wait = None
         items = None
         if self._emitted < self._limit and pace.may_go(intake.index):
-            items = intake.next()
+            try:
+                items = intake.next()
+            except SourceError as error:
+                if self._failed is None:
+                    raise
+                self._failed.errors.append(error)
+                raise StopIteration from None
             pace.report(intake.index, None if items is None or intake.ended else intake.reached)
         if items is None:
-            self._wait = datetime.now(UTC) + timedelta(milliseconds=1)
+            busy = monotonic() - self._last < LINGER
+            self._wait = datetime.now(UTC) + (SOON if busy else LATER)
             return ()
+        self._last = monotonic()
         # A dead letter goes to any worker; a frame to the one that has its shard.
         keyed = [(str(item.shard) if isinstance(item, Frame) else "dead", item) for item in items]
         self._emitted += sum(len(item) for item in items if isinstance(item, Frame))
@@ -225,6 +253,9 @@ class Intake(FixedPartitionedSource[Any, dict[str, Any]]):
         Whether a partition that is caught up lets recorded time tick on with the wall clock.
     stop
         When set, every partition ends after its current batch, without ending the stream: the run can be resumed.
+    alone
+        Whether this process has all partitions. Then an error of the source stops the run in order, and `raise_failure`
+        tells of it; otherwise it is raised at once, since the other processes must not go on without a part.
     """
 
     def __init__(
@@ -236,12 +267,19 @@ class Intake(FixedPartitionedSource[Any, dict[str, Any]]):
         *,
         live: bool = False,
         stop: Event | None = None,
+        alone: bool = True,
     ) -> None:
         self._source, self._decoder, self._layout, self._settings = source, decoder, layout, settings
         self.live = live
         self._stop = stop or Event()
         self._pace = _Pace()
+        self._failed = _Failed() if alone else None
         self.names = tuple(source.partitions())
+
+    def raise_failure(self) -> None:
+        """Raise the SourceError that ended the run, if one did."""
+        if self._failed and self._failed.errors:
+            raise self._failed.errors[0]
 
     def list_parts(self) -> list[str]:
         """Names of the partitions."""
@@ -263,4 +301,4 @@ class Intake(FixedPartitionedSource[Any, dict[str, Any]]):
             resume_state,
         )
         limit = max(1, self._settings.in_flight // len(self.names))
-        return _BytewaxPartition(intake, self._pace, limit, self._stop)
+        return _BytewaxPartition(intake, self._pace, limit, self._stop, self._failed)

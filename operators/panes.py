@@ -24,6 +24,7 @@ __all__ = ["PaneStore"]
 LONG_SEGMENT: Final = 64
 
 Rows = tuple[Int32s, Int64s, Floats]
+Ordered = tuple[Int32s, Int64s, Floats, Int64s, Int32s, Int64s, int]
 
 
 class PaneStore:
@@ -85,7 +86,8 @@ class PaneStore:
             if frame.known is not None:  # late rows belong to the fast lane and the late table alone
                 on_time = frame.known == frame.ts
                 rows = (frame.sensor[on_time], frame.ts[on_time], frame.value[on_time])
-            self._open[p].append(rows)
+            if len(rows[1]):
+                self._open[p].append(rows)
         self._video += frame.video
         if frame.late is not None:
             self._late.append(frame.late)
@@ -98,8 +100,7 @@ class PaneStore:
 
     def _close(self, upto: int) -> Panes:
         sensor, ts, value = self._take_rows(upto)
-        sensor, ts, value, bound, duplicates = _order(sensor, ts, value, self._interval, self._local_of, self._locals)
-        first = bound[:-1]
+        rows = _order(sensor, ts, value, self._interval, self._local_of, self._locals)
         video = [event for event in self._video if event.known < upto or self._over]
         self._video = [event for event in self._video if event.known >= upto and not self._over]
         late = tuple(self._late)
@@ -112,13 +113,7 @@ class PaneStore:
             self._interval,
             upto,
             self._recorded,
-            sensor,
-            ts,
-            value,
-            bound,
-            sensor[first],
-            ts[first] - ts[first] % self._interval,
-            duplicates,
+            *rows,
             tuple(sorted(video, key=lambda event: event.order)),
             tuple(rows for rows, done in zip(late, ready, strict=True) if done),
             self._over,
@@ -128,17 +123,18 @@ class PaneStore:
         """Rows of the closing panes; what belongs to later ones stays."""
         taken: list[Rows] = []
         for p, pieces in enumerate(self._open):
-            if not pieces:
-                continue
-            sensor, ts, value = _concatenate(pieces)
-            closing = ts < upto
-            if closing.all():
-                self._open[p] = []
-            else:
-                rest = ~closing
-                self._open[p] = [(sensor[rest], ts[rest], value[rest])]
-                sensor, ts, value = sensor[closing], ts[closing], value[closing]
-            taken.append((sensor, ts, value))
+            stays: list[Rows] = []
+            for rows in pieces:
+                ts = rows[1]
+                if ts.max() < upto:
+                    taken.append(rows)
+                elif ts.min() >= upto:
+                    stays.append(rows)
+                else:
+                    early, late = _split(*rows, upto)
+                    taken.append(early)
+                    stays.append(late)
+            self._open[p] = stays
         return _concatenate(taken)
 
     def snapshot(self) -> dict[str, Any]:
@@ -161,6 +157,30 @@ class PaneStore:
         self._video, self._late = list(state["video"]), list(state["late"])
 
 
+@njit(nogil=True, cache=True)
+def _split(sensor: Int32s, ts: Int64s, value: Floats, upto: int) -> tuple[Rows, Rows]:
+    """Rows before `upto`, and the rest, each in the order they had."""
+    n = len(ts)
+    early = 0
+    for i in range(n):
+        early += ts[i] < upto
+    a_sensor, a_ts, a_value = np.empty(early, np.int32), np.empty(early, np.int64), np.empty(early, np.float64)
+    b_sensor, b_ts, b_value = (
+        np.empty(n - early, np.int32),
+        np.empty(n - early, np.int64),
+        np.empty(n - early, np.float64),
+    )
+    a = b = 0
+    for i in range(n):
+        if ts[i] < upto:
+            a_sensor[a], a_ts[a], a_value[a] = sensor[i], ts[i], value[i]
+            a += 1
+        else:
+            b_sensor[b], b_ts[b], b_value[b] = sensor[i], ts[i], value[i]
+            b += 1
+    return (a_sensor, a_ts, a_value), (b_sensor, b_ts, b_value)
+
+
 def _concatenate(pieces: list[Rows]) -> Rows:
     if len(pieces) == 1:
         return pieces[0]
@@ -170,16 +190,14 @@ def _concatenate(pieces: list[Rows]) -> Rows:
     return np.concatenate(sensor), np.concatenate(ts), np.concatenate(value)
 
 
-def _order(
-    sensor: Int32s, ts: Int64s, value: Floats, interval: int, local_of: Int32s, locals: int
-) -> tuple[Int32s, Int64s, Floats, Int64s, int]:
+def _order(sensor: Int32s, ts: Int64s, value: Floats, interval: int, local_of: Int32s, locals: int) -> Ordered:
     """Sort rows by (pane, sensor, time), dropping repeats; the order of arrival decides which of two repeats is first.
 
-    Returns the columns, the bounds of the segments, and how many repeats were dropped.
+    Returns the columns; bounds, sensor and pane of the segments; and how many repeats were dropped.
     """
     n = len(ts)
     if n == 0:
-        return sensor, ts, value, np.zeros(1, np.int64), 0
+        return sensor, ts, value, np.zeros(1, np.int64), sensor, ts, 0
     base = int(ts.min())
     base -= base % interval
     panes = (int(ts.max()) - base) // interval + 1
@@ -220,15 +238,15 @@ def _bucket(
 
 
 @njit(nogil=True, cache=True)
-def _segments(
-    sensor: Int32s, ts: Int64s, value: Floats, position: npt.NDArray[np.int64], interval: int
-) -> tuple[Int32s, Int64s, Floats, Int64s, int]:
+def _segments(sensor: Int32s, ts: Int64s, value: Floats, position: npt.NDArray[np.int64], interval: int) -> Ordered:
     """Gather rows that are grouped by (pane, sensor), put each group in order of time, and drop repeats."""
     n = len(position)
     out_sensor = np.empty(n, np.int32)
     out_ts = np.empty(n, np.int64)
     out_value = np.empty(n, np.float64)
     bound = np.empty(n + 1, np.int64)
+    of_sensor = np.empty(n, np.int32)
+    of_pane = np.empty(n, np.int64)
     bound[0] = 0
     segments = 0
     out = 0
@@ -260,10 +278,20 @@ def _segments(
             out_ts[out] = ts[p]
             out_value[out] = value[p]
             out += 1
+        of_sensor[segments] = s
+        of_pane[segments] = start
         segments += 1
         bound[segments] = out
         i = j
-    return out_sensor[:out], out_ts[:out], out_value[:out], bound[: segments + 1].copy(), n - out
+    return (
+        out_sensor[:out],
+        out_ts[:out],
+        out_value[:out],
+        bound[: segments + 1].copy(),
+        of_sensor[:segments].copy(),
+        of_pane[:segments].copy(),
+        n - out,
+    )
 
 
 @njit(nogil=True, cache=True)

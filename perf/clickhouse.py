@@ -10,21 +10,26 @@ from __future__ import annotations
 import argparse
 import statistics
 import tempfile
-import time
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 from clickhouse_connect.driver.client import Client
 
 from domain.clock import SECOND
 from domain.records import Panes
+from perf.engine import clocked, in_turn, ratio_of
+from perf.report import Report, pin
 from sinks.clickhouse.blocks import Blocks
 from sinks.clickhouse.client import connect
 from sinks.clickhouse.native import Column, Dictionary, encode
 from sinks.clickhouse.schema import ensure_schema
 from sinks.clickhouse.sink import Writer
 
+__all__ = ["run"]
+
+FOLDER = Path("build")
 SENSORS = 1000
 RATE = 10
 START = 1_764_000_000 * SECOND
@@ -54,13 +59,6 @@ def panes(rows: int) -> Panes:
     )
 
 
-def timed(work: Callable[[], object]) -> float:
-    """Seconds that `work` takes."""
-    begin = time.perf_counter()
-    work()
-    return time.perf_counter() - begin
-
-
 def flat(client: Client, codec: str) -> None:
     """A table with one row a reading."""
     client.command("DROP TABLE IF EXISTS flat")
@@ -83,20 +81,16 @@ def size(client: Client, table: str) -> int:
     )
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--repeats", type=int, default=5)
-    arguments = parser.parse_args()
+def run(report: Report, rows: int = 1_000_000, repeats: int = 5) -> None:
+    """Add rows per second of each way, and its ratio to clickhouse-connect's column insert; and bytes a reading."""
     names = [f"BZ-G-{i:04d}" for i in range(SENSORS)]
-    data = panes(arguments.rows)
+    data = panes(rows)
     rows = len(data)
-    with tempfile.TemporaryDirectory() as directory:
-        client = connect(f"chdb://{directory}/db")
+    FOLDER.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=FOLDER, prefix="clickhouse-") as directory:
+        client = connect(f"chdb://{Path(directory).absolute()}/db")
         ensure_schema(client)
         flat(client, "ZSTD(1)")
-        values: Any = data.value
         texts = [names[i] for i in data.sensor]
         ticks = data.ts.tolist()
         settings = {"async_insert": 0}
@@ -110,9 +104,8 @@ def main() -> None:
             client.raw_insert("flat", ["sensor", "ts", "value"], encode(columns), settings, fmt="Native")
 
         def library() -> None:
-            client.insert(
-                "flat", [texts, ticks, values], ["sensor", "ts", "value"], column_oriented=True, settings=settings
-            )
+            columns = [texts, ticks, data.value]
+            client.insert("flat", columns, ["sensor", "ts", "value"], column_oriented=True, settings=settings)
 
         scope = iter(range(1 << 30))
 
@@ -120,26 +113,33 @@ def main() -> None:
             blocks = Blocks(0, 60 * SECOND)
             Writer(client, names, str(next(scope))).write([*blocks.panes(data), *blocks.flush()])
 
-        jobs = {"raw Native, flat": native, "clickhouse-connect columns, flat": library, "packed with rollups": packed}
-        times: dict[str, list[float]] = {name: [] for name in jobs}
-        for _ in range(arguments.repeats):
-            for name, job in jobs.items():
-                client.command("TRUNCATE TABLE flat")
-                client.command("TRUNCATE TABLE readings_packed")
-                times[name].append(timed(job))
-        base = times["clickhouse-connect columns, flat"]
-        print(f"{rows:,} readings of {SENSORS:,} sensors into the embedded engine, median of {arguments.repeats}")
+        def job(work: Callable[[], None]) -> float:
+            client.command("TRUNCATE TABLE flat")
+            client.command("TRUNCATE TABLE readings_packed")
+            return clocked(work)
+
+        library_name = "clickhouse-connect columns, flat"
+        works = {"raw Native, flat": native, library_name: library, "packed with rollups": packed}
+        times = in_turn({name: partial(job, work) for name, work in works.items()}, repeats)
         for name, taken in times.items():
-            ratio = statistics.median(there / here for here, there in zip(taken, base, strict=True))
-            print(f"{name:34}{rows / statistics.median(taken) / 1e6:8.2f} M rows/s{ratio:8.2f} x")
-        print(f"\nbytes a reading: packed {size(client, 'readings_packed') / rows:.2f}", end="")
+            report.figure(f"insert: {name}", rows / statistics.median(taken), "rows/s")
+            if name != library_name:
+                report.figure(f"insert: {name} / {library_name}", ratio_of(times, name, library_name)[0], "ratio")
+        job(packed)
+        report.figure("stored: packed", size(client, "readings_packed") / rows, "bytes/reading")
         for codec in ("ZSTD(1)", "Gorilla, ZSTD(1)", "Delta, ZSTD(1)"):
             flat(client, codec)
             native()
-            print(f", flat {codec} {size(client, 'flat') / rows:.2f}", end="")
-        print()
+            report.figure(f"stored: flat, {codec}", size(client, "flat") / rows, "bytes/reading")
         client.close()
 
 
 if __name__ == "__main__":
-    main()
+    parser = argparse.ArgumentParser(prog="python -m perf.clickhouse", description="Ways to insert into ClickHouse.")
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--repeats", type=int, default=5)
+    options = parser.parse_args()
+    alone = Report()
+    pin()
+    run(alone, options.rows, options.repeats)
+    alone.show()

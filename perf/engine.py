@@ -35,7 +35,7 @@ from perf.report import Report, pin
 from perf.stock import Each, windows
 from sinks.clickhouse.blocks import Block
 
-__all__ = ["IDS", "Memory", "Times", "batches", "bench_city", "engine_seconds", "in_turn", "ratio_of", "run"]
+__all__ = ["IDS", "Memory", "Times", "batches", "bench_city", "clocked", "engine_seconds", "in_turn", "ratio_of", "run"]
 
 READINGS: Final = 1_000_000
 ROUNDS: Final = 5

@@ -53,7 +53,7 @@ def windows(messages: Sequence[bytes]) -> float:
     windower = win.TumblingWindower(length=timedelta(seconds=1), align_to=EPOCH)
     folded = win.fold_window("fold", keyed, clock, windower, lambda: None, fold, merge, ordered=False)
     op.output("none", folded.down, Each(lambda _: None))
-    run_main(flow, epoch_interval=timedelta(seconds=10))  # type: ignore[no-untyped-call]
+    run_main(flow, epoch_interval=timedelta(seconds=10))
     return time.perf_counter() - started
 
 
@@ -79,7 +79,7 @@ def scores(descriptor: int, found: Callable[[list[Any]], None]) -> None:
     flow = Dataflow("scores")
     lines = op.input("read", flow, _Pipe(descriptor))
     op.output("found", op.filter_map("score", lines, score), Each(found))
-    run_main(flow, epoch_interval=timedelta(seconds=1))  # type: ignore[no-untyped-call]
+    run_main(flow, epoch_interval=timedelta(seconds=1))
 
 
 class Each(DynamicSink[Any]):

@@ -63,9 +63,7 @@ def open_recording(
     else:
         found = {name: chunks for file in _files(path) for name, chunks in _parts(file, city)}
     if not found:
-        raise SourceError(
-            f"{path}: nothing to read: expected .csv, .ndjson, .jsonl or .parquet files (also .gz and .zip)"
-        )
+        raise _nothing(path)
     if chain:
         found = {path.name: partial(_chained, path.name, tuple(found.values()))}
     return Recording(found, batch, Pacer(speed) if speed is not None else None)
@@ -77,7 +75,10 @@ def files_of(path: Path) -> list[Path]:
 
     Raises SourceError where there is nothing.
     """
-    return [path] if recorder.is_recording(path) else _files(path)
+    found = [path] if recorder.is_recording(path) else _files(path)
+    if not found:
+        raise _nothing(path)
+    return found
 
 
 class Recording(Source):
@@ -152,6 +153,10 @@ class RecordedPartition(Partition):
     def close(self) -> None:
         """Let go of the file."""
         cast("Any", self._reader).close()
+
+
+def _nothing(path: Path) -> SourceError:
+    return SourceError(f"{path}: nothing to read: expected .csv, .ndjson, .jsonl or .parquet files (also .gz and .zip)")
 
 
 def _files(path: Path) -> list[Path]:

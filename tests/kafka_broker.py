@@ -36,6 +36,12 @@ class Broker:
             self._producer.produce(topic, payload, b"key", partition=partition, timestamp=first + i)
         assert self._producer.flush(10) == 0
 
+    def produce_at(self, topic: str, rows: Sequence[tuple[int, bytes]], partition: int = 0) -> None:
+        """Messages of (recorded time in ns, payload)."""
+        for recorded, payload in rows:
+            self._producer.produce(topic, payload, b"key", partition=partition, timestamp=recorded // 1_000_000)
+        assert self._producer.flush(10) == 0
+
 
 @contextmanager
 def broker() -> Iterator[Broker]:

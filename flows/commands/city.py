@@ -74,11 +74,18 @@ def city(
     if processes > 1:
         raise typer.Exit(run_processes(processes, dsn, serve_port))
     cluster = Cluster(workers, process_id or 0, tuple(filter(None, addresses.split(";"))))
+    if cluster.process >= max(1, len(cluster.addresses)):
+        raise ConfigError(
+            [Problem("", "", "--process-id", f"expected one below the number of addresses, got {process_id}")]
+        )
     if metrics:
         host, _, port = metrics.rpartition(":")
         if not port.isdecimal():
             raise ConfigError([Problem("", "", "--metrics", f"expected HOST:PORT, got {metrics!r}")])
-        start_http_server(int(port) + cluster.process, host or "127.0.0.1")
+        try:
+            start_http_server(int(port) + cluster.process, host or "127.0.0.1")
+        except (OSError, OverflowError) as error:
+            raise ConfigError([Problem("", "", "--metrics", f"cannot listen at {metrics}: {error}")]) from error
     if stream.startswith("simulator:") and speed is None:
         speed = 1.0
     with stopping() as stop:

@@ -14,11 +14,12 @@ from rich.table import Table
 from domain.city_files import load_city, load_settings
 from domain.clock import SECOND
 from domain.findings import Alert
+from flows.books import Books
 from flows.engine import Engine
 from flows.figures import figure, write_figures
-from flows.matching import Matching, match
+from flows.matching import Match, Matching, match
 from flows.options import Workers
-from flows.progress import event_time_progress, readings_total
+from flows.progress import event_time_progress
 from flows.run import stopping
 from flows.warm import warm_up
 from simulators.scenario import demo as demo_scenario
@@ -28,6 +29,9 @@ from sinks.clickhouse.client import connect, drop_database
 from sinks.clickhouse.read import alerts_of, rows_per_table
 
 __all__ = ["demo"]
+
+#: From so many columns on, the terminal has room for places and signs.
+WIDE = 150
 
 #: Queries that a newcomer may try next.
 QUERIES = (
@@ -53,7 +57,7 @@ def demo(
     )
     settings = load_settings("bozhou")
     warm_up(console, city, settings)
-    before = readings_total()
+    before = Books.now()
     scenario = demo_scenario(city, seed)
     source = SimulatedCity(scenario)
     dsn = f"chdb://{data / 'clickhouse'}"
@@ -72,12 +76,16 @@ def demo(
     rows = rows_per_table(client)
     client.close()
     matching = match(scenario.truth, alerts)
-    readings = readings_total() - before
-    _show_incidents(console, matching, scenario.start)
+    books = Books.now() - before
+    _show_incidents(console, matching, scenario.start, {level.rank: level.name for level in city.levels})
     _show_false(console, matching.false, scenario.start)
     _show_rows(console, rows)
     console.print(
-        f"\n{readings:,} readings in {took:.1f} s: [bold]{readings / took:,.0f}[/] a second, "
+        f"\n{books.decoded:,} readings decoded = {rows['readings']:,} stored + {books.repeats:,} repeats dropped + "
+        f"{books.late:,} late + {books.refused:,} from the future"
+    )
+    console.print(
+        f"in {took:.1f} s: [bold]{books.decoded / took:,.0f}[/] a second, "
         f"{scenario.span / SECOND / took:.0f} times real time, simulation and storage included"
     )
     sensor = next(
@@ -91,7 +99,8 @@ def demo(
         [
             figure("incidents found", matching.found, "incidents", at_least=matching.wanted),
             figure("false alerts", len(matching.false), "alerts"),
-            figure("readings per second", round(readings / took), "1/s"),
+            figure("readings unaccounted for", abs(books.stored - rows["readings"]), "readings", at_most=0),
+            figure("readings per second", round(books.decoded / took), "1/s"),
             figure("times real time", round(scenario.span / SECOND / took, 1), "ratio"),
             figure("seconds", round(took, 1), "s"),
             *(figure(f"rows in {table}", count, "rows") for table, count in rows.items()),
@@ -104,38 +113,47 @@ def _clock(ts: int, start: int) -> str:
     return f"{seconds // 60:02d}:{seconds % 60:02d}"
 
 
-def _show_incidents(console: Console, matching: Matching, start: int) -> None:
-    table = Table(title="What happened, and what the desk was told", title_justify="left")
-    for name, justify in (("at", "right"), ("incident", "left"), ("place", "left"), ("alert", "left")):
-        table.add_column(name, justify=justify)  # type: ignore[arg-type]
-    table.add_column("level", justify="center")
-    table.add_column("delay", justify="right")
-    table.add_column("responsible")
-    table.add_column("by what")
+def _show_incidents(console: Console, matching: Matching, start: int, levels: dict[int, str]) -> None:
+    wide = console.width >= WIDE
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("at", justify="right", no_wrap=True)
+    table.add_column("incident", no_wrap=True)
+    table.add_column("place", no_wrap=True) if wide else None
+    table.add_column("alert", no_wrap=True)
+    table.add_column("level", justify="center", no_wrap=True)
+    table.add_column("delay", justify="right", no_wrap=True)
+    table.add_column("responsible", no_wrap=True)
+    table.add_column("by what", no_wrap=True) if wide else None
+    console.print("\n[bold]What happened, and what the desk was told[/]")
     for one in matching.matches:
         incident, alert = one.incident, one.alert
-        at = _clock(incident.start, start)
+        place = [alert.place if alert else incident.place] if wide else []
+        cells = [_clock(incident.start, start), incident.kind, *place]
         if alert is None:
-            if not incident.alert:
-                verdict = "[green]rightly none[/]"
-            elif not incident.detectable:
-                verdict = "[yellow]not yet[/] (too slow for 15 min)"
-            else:
-                verdict = "[red]missed[/]"
-            table.add_row(at, incident.kind, incident.place, verdict, "", "", "", "")
+            table.add_row(*cells, _why_none(one), "", "", "", *([""] if wide else []))
             continue
-        by = f"{len(alert.sensors)} sensors" if len(alert.sensors) != 1 else "1 sensor"
-        if alert.cameras:
-            by += f", {len(alert.cameras)} camera{'s' if len(alert.cameras) > 1 else ''}"
-        urgent = " !" if alert.urgent else ""
-        delay = f"{one.delay:.1f} s"
-        owner = alert.owner
-        sure = f"{by} ({alert.corroboration:.2f})"
-        table.add_row(
-            at, incident.kind, alert.place, f"[green]{alert.kind}[/]", f"{alert.level}{urgent}", delay, owner, sure
-        )
+        told = [
+            f"[green]{alert.kind}[/]",
+            levels[alert.level] + "!" * alert.urgent,
+            f"{one.delay:.1f} s",
+            alert.owner,
+        ]
+        table.add_row(*cells, *told, *([_signs(alert)] if wide else []))
     console.print(table)
-    console.print(f"{matching.found} of {matching.wanted} incidents found")
+    console.print(f"\n{matching.found} of {matching.wanted} incidents found; !: pushed to the responsible unit at once")
+
+
+def _why_none(one: Match) -> str:
+    if not one.incident.alert:
+        return "[green]rightly none[/]"
+    return "[red]missed[/]" if one.incident.detectable else "[yellow]not seen yet[/]"
+
+
+def _signs(alert: Alert) -> str:
+    """What an alert rests on: how many of each, and how sure that makes it."""
+    counts = ((len(alert.sensors), "sensor"), (len(alert.cameras), "camera"))
+    signs = ", ".join(f"{n} {name}{'s' if n > 1 else ''}" for n, name in counts if n)
+    return f"{signs} ({alert.corroboration:.2f})"
 
 
 def _show_false(console: Console, alerts: Sequence[Alert], start: int) -> None:
@@ -151,7 +169,10 @@ def _show_false(console: Console, alerts: Sequence[Alert], start: int) -> None:
 
 
 def _show_rows(console: Console, rows: dict[str, int]) -> None:
-    table = Table(title="Rows in ClickHouse", title_justify="left", show_header=False)
+    console.print("\n[bold]Rows in ClickHouse[/]")
+    table = Table(show_header=False, box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column()
+    table.add_column(justify="right")
     for name, count in rows.items():
         table.add_row(name, f"{count:,}")
     console.print(table)

@@ -22,10 +22,10 @@ from domain.clock import SECOND, TS_MAX, TS_MIN, iso
 from domain.errors import ConfigError, Problem, SourceError
 from domain.findings import Alert
 from domain.settings import EngineSettings
+from flows.books import Books
 from flows.commands.check import check_city
 from flows.engine import Engine
 from flows.options import CityName, Workers
-from flows.progress import readings_total
 from flows.run import Cluster, stopping
 from sinks.clickhouse.client import Dsn, connect, drop_database
 from sinks.clickhouse.read import alerts_of, rows_per_table
@@ -83,12 +83,12 @@ def replay(
     unread = 0
     with stopping() as stop:
         for record in records_of(recording):
-            started, before = time.monotonic(), readings_total()
+            started, before = time.monotonic(), Books.now().decoded
             try:
                 raised = job.run(record, stop, console)
             except SourceError as error:
                 unread += 1
-                console.print(f"[red]not replayed:[/] {error}", highlight=False)
+                Console(stderr=True).print(f"[red]not replayed:[/] {error}", highlight=False)
                 continue
             if stop.is_set():
                 raise typer.Exit(130)
@@ -97,7 +97,7 @@ def replay(
             events = events_of(Path(record), labels) if labels else None
             found = None if events is None else score(events, raised)
             name = "database" if is_database(record) else Path(record).name
-            table.add_row(name, f"{readings_total() - before:,}", f"{took:.1f}", *_cells(raised, found))
+            table.add_row(name, f"{Books.now().decoded - before:,}", f"{took:.1f}", *_cells(raised, found))
             listed += raised
     console.print(table)
     _list(console, listed, alerts)

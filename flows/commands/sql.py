@@ -53,8 +53,9 @@ def run(query: str, dsn: str, format: OutputFormat = OutputFormat.TABLE) -> None
             if format is OutputFormat.TABLE:
                 _table(client.raw_query(query, fmt="JSONCompactStringsEachRowWithNamesAndTypes"))
             else:
+                result = client.raw_query(query, fmt=_RAW[format])
                 sys.stdout.flush()
-                sys.stdout.buffer.write(client.raw_query(query, fmt=_RAW[format]))
+                sys.stdout.buffer.write(_utf8(result) if format is OutputFormat.JSON else result)
                 sys.stdout.buffer.flush()
     finally:
         client.close()
@@ -80,9 +81,14 @@ def _open(target: Dsn) -> Client:
     return connect(target)
 
 
+def _utf8(text: bytes) -> bytes:
+    """JSON as it must be: the payload of a dead letter may hold any bytes."""
+    return text.decode(errors="replace").encode()
+
+
 def _table(lines: bytes) -> None:
     console = Console()
-    rows = [json.loads(line) for line in lines.splitlines()]
+    rows = [json.loads(line) for line in _utf8(lines).splitlines()]
     if not rows:
         console.print("[dim]done[/dim]")
         return

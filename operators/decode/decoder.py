@@ -6,12 +6,13 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
 from domain.city import City
 from domain.clock import TS_MAX, TS_MIN
 from domain.findings import VideoEvent
-from domain.records import Columns, DeadLetter, Decoded, Int32s, RawBatch
-from operators.decode.arrow import MARK, read_arrow, refuse_rows
+from domain.records import Columns, DeadLetter, Decoded, Floats, Int32s, Int64s, RawBatch
+from operators.decode.arrow import MARK, ArrowReader, refuse_rows
 from operators.decode.careful import Gathered, read_json
 from operators.decode.names import name_table
 from operators.decode.reject import Refusals, Refused, Reject
@@ -53,7 +54,10 @@ class Decoder:
         self.max_message = max_message
         self.keep = keep
         self._table = name_table([sensor.id for sensor in city.sensors])
+        self._arrow = ArrowReader(self._table)
         self._scratch = Rows.empty(1 << 12)
+        self._names: tuple[str, ...] = ()  # of the last columns, and their sensors
+        self._known = np.empty(0, np.int32)
 
     def decode(self, batch: RawBatch | Columns) -> Decoded:
         """Decode one batch; dead letters and video events come in the order of their messages."""
@@ -71,7 +75,9 @@ class Decoder:
                 pieces.append((i, gathered))
             video.extend((i, event) for event in gathered.video)
             dead.extend(refusals.close())
-        return Decoded(*_splice(fast, pieces), tuple(video), tuple(dead))
+        columns = _splice(fast, pieces)
+        self._arrow.release()
+        return Decoded(*columns, tuple(video), tuple(dead))
 
     def _scan(self, batch: RawBatch) -> tuple[Rows, npt.NDArray[np.bool_]]:
         """Rows of the messages that the scanner understands, and which messages it does not."""
@@ -101,19 +107,22 @@ class Decoder:
         elif not len(payload):
             refusals.message(Refused(Reject.EMPTY, "expected a reading, packet or video event, got no bytes"), payload)
         elif bytes(payload[: len(MARK)]) == MARK:
-            return read_arrow(payload, self._table, refusals)
+            return self._arrow.read(payload, refusals)
         else:
             return read_json(payload, self.city, refusals)
         return Gathered()
 
     def _columns(self, batch: Columns) -> Decoded:
-        index = self.city.sensor_index
-        known = np.fromiter((index.get(name, -1) for name in batch.names), np.int32, len(batch.names))
-        sensor = known[batch.code] if len(known) else np.empty(0, np.int32)
-        timely = (batch.ts >= TS_MIN) & (batch.ts < TS_MAX)
-        good = (sensor >= 0) & timely & np.isfinite(batch.value)
-        if good.all():
-            return Decoded(sensor, _own(batch.ts), _own(batch.value), _own(batch.message))
+        if batch.names is not self._names:
+            index = self.city.sensor_index
+            self._known = np.fromiter((index.get(name, -1) for name in batch.names), np.int32, len(batch.names))
+            self._names = batch.names
+        ts, value = _own(batch.ts), _own(batch.value)
+        sensor = np.empty(len(batch.code), np.int32)
+        if _map(_own(batch.code), self._known, ts, value, sensor):
+            return Decoded(sensor, ts, value, _own(batch.message))
+        timely = (ts >= TS_MIN) & (ts < TS_MAX)
+        good = (sensor >= 0) & timely & np.isfinite(value)
         dead: list[DeadLetter] = []
         bad = np.flatnonzero(~good)
         for message in np.unique(batch.message[bad]).tolist():
@@ -127,6 +136,19 @@ class Decoder:
             refuse_rows(good[first:last], timely[first:last], sensor[first:last], record, 0, refusals)
             dead.extend(refusals.close())
         return Decoded(sensor[good], batch.ts[good], batch.value[good], batch.message[good], (), tuple(dead))
+
+
+@njit(nogil=True, cache=True)
+def _map(code: Int32s, known: Int32s, ts: Int64s, value: Floats, sensor: Int32s) -> bool:
+    """Write the sensors `known[code]`; return whether every row can be used. Raises IndexError."""
+    good = True
+    for i in range(len(code)):
+        if code[i] < 0 or code[i] >= len(known):
+            raise IndexError("a code of a column of names lies outside the names")
+        index = known[code[i]]
+        sensor[i] = index
+        good &= index >= 0 and ts[i] >= TS_MIN and ts[i] < TS_MAX and np.isfinite(value[i])
+    return good
 
 
 def _own(column: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -21,6 +21,8 @@ __all__ = [
     "ascii_word",
     "intrinsic",
     "leading_zeros",
+    "load_float",
+    "load_int32",
     "load_int64",
     "low_bytes",
     "mul_fold",
@@ -75,6 +77,8 @@ def _load(number: Any) -> Any:
 
 
 load_int64 = _load(types.int64)
+load_int32 = _load(types.int32)
+load_float = _load(types.float64)
 _load_byte = _load(types.uint8)
 
 

@@ -36,19 +36,20 @@ def settings() -> EngineSettings:
     return EngineSettings(shards=1)
 
 
-def run(path: Path, job: Job) -> list[Any]:
-    """All aggregates of a second, and for job D the findings."""
+def run(path: Path, job: Job) -> tuple[Job, list[Any]]:
+    """The job, and all blocks and findings."""
     sensors = tuple(Sensor(f"P-{i:06d}", "pressure", "m", "Z", rate=10.0) for i in range(SENSORS))
     city = City("jobs", "UTC", sensors, monitors=(MONITOR,) if job == "D" else ())
     kept = _Kept()
     source = open_recording(path, city, batch=65_536)
     Engine(city, settings(), source, None, store={"kept": kept}, epoch=timedelta(seconds=10)).run()
-    return kept.items
+    return job, kept.items
 
 
-def result(outcome: list[Any]) -> Result:
+def result(outcome: tuple[Job, list[Any]]) -> Result:
     """Aggregates and findings in the peers' form."""
-    blocks = [item.columns for item in outcome if isinstance(item, Block) and item.table == "aggregates_1s_stored"]
+    job, items = outcome
+    blocks = [item.columns for item in items if isinstance(item, Block) and item.table == "aggregates_1s_stored"]
     columns = {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
     names = np.array([f"P-{i:06d}" for i in range(SENSORS)])
     windows = {
@@ -56,7 +57,9 @@ def result(outcome: list[Any]) -> Result:
         "second": columns["start"] // SECOND,
         **{name: columns[name] for name in ("count", "min", "max", "mean", "last")},
     }
-    found = [item for items in outcome if isinstance(items, tuple) for item in items]
+    if job == "W":
+        return Result.of(windows)
+    found = [finding for item in items if isinstance(item, tuple) for finding in item]
     flagged: dict[tuple[str, int], Finding] = {}
     for finding in found:
         if finding.phase is not Phase.END:

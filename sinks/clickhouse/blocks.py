@@ -7,21 +7,23 @@ repeated block is the same, and carries a token by which ClickHouse knows it.
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
 from domain.clock import DAY, SECOND
 from domain.errors import StateError
-from domain.records import Aggregates, Panes
+from domain.records import Aggregates, Floats, Int32s, Int64s, Panes
 from sinks.clickhouse.schema import AGGREGATES
 
 __all__ = ["Block", "Blocks"]
 
 Column = npt.NDArray[Any]
+Rows = dict[str, Column]
 
 _STATISTICS: Final = ("count", "min", "max", "mean", "last", "std")
 
@@ -57,8 +59,8 @@ class Blocks:
     shard
         Index of the shard.
     bucket
-        Length of a bucket of readings and one-second aggregates, ns. Buckets begin anew at midnight (UTC), as
-        partitions do.
+        Length of a bucket, ns; that of coarser aggregates is at least their period. Buckets begin anew at midnight
+        (UTC), as partitions do.
     readings
         Whether readings are kept, or aggregates only. Without readings, late rows cannot correct the aggregates.
     state
@@ -97,7 +99,7 @@ class Blocks:
         table = AGGREGATES[aggregates.period] + "_stored"
         pending = self._pending(table, self._bucket, aggregates.period)
         if len(aggregates):
-            columns: dict[str, Column] = {"start": aggregates.start, "sensor": aggregates.sensor}
+            columns: Rows = {"start": aggregates.start, "sensor": aggregates.sensor}
             pending.add(columns | {name: getattr(aggregates, name) for name in _STATISTICS})
         yield from pending.close(aggregates.upto)
 
@@ -131,79 +133,76 @@ class Blocks:
 
 
 class _Pending:
-    """Rows of one table whose buckets are open; the first column tells when a row begins."""
+    """Rows of one table whose buckets are open, in order of time; the first column tells when a row begins."""
 
     def __init__(self, table: str, shard: int, bucket: int, period: int) -> None:
         self._table, self._shard, self._bucket, self._period = table, shard, bucket, period
-        self._parts: list[dict[str, Column]] = []
-        self._oldest: int | None = None  # start of the oldest open bucket
+        self._parts: list[Rows] = []
 
-    def add(self, part: dict[str, Column]) -> None:
-        self._parts.append(part)
-        oldest = int(self._bucket_of(next(iter(part.values())).min()))
-        self._oldest = oldest if self._oldest is None else min(self._oldest, oldest)
+    def add(self, part: Rows) -> None:
+        begin = _begin(part)
+        newest = _begin(self._parts[-1])[-1] if self._parts else begin[0]
+        if begin[0] >= newest and bool(np.all(begin[1:] >= begin[:-1])):
+            self._parts.append(part)
+        else:
+            rows = _joined([*self._parts, part])
+            self._parts = [_arranged([rows], np.argsort(_begin(rows), kind="stable"))]
 
     def close(self, upto: int | None) -> Iterator[Block]:
         """Blocks of the buckets that are complete at `upto`, or of all when it is None; rows by sensor and time."""
-        if self._oldest is None or (upto is not None and upto < self._end(self._oldest)):
-            return
-        rows = self._merged()
-        begin = next(iter(rows.values()))
-        bucket = self._bucket_of(begin)
-        order = np.lexsort((begin, rows["sensor"], bucket))
-        rows = _take(rows, order)
-        bucket = bucket[order]
-        edges = np.flatnonzero(np.diff(bucket, prepend=bucket[0] - 1, append=bucket[-1] + 1))
-        for first, last in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
-            start = int(bucket[first])
-            if upto is not None and upto < self._end(start):
-                rest = _slice(rows, first, len(bucket))
-                self._parts, self._oldest = [rest], start
+        while self._parts:
+            begin = int(_begin(self._parts[0])[0])
+            midnight = begin // DAY * DAY
+            start = midnight + (begin - midnight) // self._bucket * self._bucket
+            end = min(start + self._bucket, midnight + DAY)
+            # A bucket is complete when the last period that begins inside it is over.
+            if upto is not None and upto < -(-end // self._period) * self._period:
                 return
-            yield Block(self._table, self._shard, start, _block(_slice(rows, first, last)), last - first)
-        self._parts, self._oldest = [], None
+            parts = self._until(end)
+            order = _by_sensor(np.concatenate([part["sensor"] for part in parts]))
+            yield Block(self._table, self._shard, start, _block(_arranged(parts, order)), len(order))
 
-    def _bucket_of(self, begin: Any) -> Any:
-        midnight = begin // DAY * DAY
-        return midnight + (begin - midnight) // self._bucket * self._bucket
-
-    def _end(self, start: int) -> int:
-        # When the last period that begins inside the bucket is over.
-        end = min(start + self._bucket, start // DAY * DAY + DAY)
-        return -(-end // self._period) * self._period
-
-    def _merged(self) -> dict[str, Column]:
-        if len(self._parts) == 1:
-            return self._parts[0]
-        return {name: np.concatenate([part[name] for part in self._parts]) for name in self._parts[0]}
+    def _until(self, end: int) -> list[Rows]:
+        """Take out what begins before a time."""
+        parts: list[Rows] = []
+        for number, part in enumerate(self._parts):
+            count = int(np.searchsorted(_begin(part), end))
+            if count < len(_begin(part)):
+                if count:
+                    parts.append(_slice(part, 0, count))
+                self._parts = [_slice(part, count, len(_begin(part))), *self._parts[number + 1 :]]
+                return parts
+            parts.append(part)
+        self._parts = []
+        return parts
 
     def snapshot(self) -> bytes:
-        rows = self._merged() if self._parts else {}
-        return pickle.dumps((self._bucket, self._period, self._oldest, rows), pickle.HIGHEST_PROTOCOL)
+        rows = _joined(self._parts) if self._parts else {}
+        return pickle.dumps((self._bucket, self._period, rows), pickle.HIGHEST_PROTOCOL)
 
     @classmethod
     def restore(cls, table: str, shard: int, data: bytes) -> _Pending:
-        bucket, period, oldest, rows = pickle.loads(data)
+        bucket, period, rows = pickle.loads(data)
         pending = cls(table, shard, bucket, period)
-        pending._parts, pending._oldest = ([rows] if rows else []), oldest
+        pending._parts = [rows] if rows else []
         return pending
 
 
 _INNER: Final = ("ts", "value")  # of readings: one entry a reading, `length` of them a row
 
 
-def _take(rows: dict[str, Column], order: Column) -> dict[str, Column]:
-    """Rows in another order, their readings with them."""
-    taken = {name: column[order] for name, column in rows.items() if name not in _INNER}
-    if "length" in rows:
-        length = taken["length"]
-        start = (np.cumsum(rows["length"]) - rows["length"])[order]
-        gather = np.repeat(start - (np.cumsum(length) - length), length) + np.arange(int(length.sum()))
-        taken |= {name: rows[name][gather] for name in _INNER}
-    return taken
+def _begin(rows: Rows) -> Int64s:
+    begin: Int64s = next(iter(rows.values()))
+    return begin
 
 
-def _slice(rows: dict[str, Column], first: int, last: int) -> dict[str, Column]:
+def _joined(parts: Sequence[Rows]) -> Rows:
+    if len(parts) == 1:
+        return parts[0]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _slice(rows: Rows, first: int, last: int) -> Rows:
     cut = {name: column[first:last] for name, column in rows.items() if name not in _INNER}
     if "length" in rows:
         begin = int(rows["length"][:first].sum())
@@ -211,8 +210,52 @@ def _slice(rows: dict[str, Column], first: int, last: int) -> dict[str, Column]:
     return cut
 
 
-def _block(rows: dict[str, Column]) -> dict[str, Column]:
+def _arranged(parts: Sequence[Rows], order: Int64s) -> Rows:
+    """Rows of all parts in another order, their readings with them."""
+    outer = _joined([{name: part[name] for name in part if name not in _INNER} for part in parts])
+    rows = {name: column[order] for name, column in outer.items()}
+    if "length" in rows:
+        place = np.empty(len(order), np.int64)
+        place[order] = np.cumsum(rows["length"]) - rows["length"]
+        total = int(rows["length"].sum())
+        rows |= {"ts": np.empty(total, np.int64), "value": np.empty(total)}
+        first = 0
+        for part in parts:
+            last = first + len(part["length"])
+            _copy(place[first:last], part["length"], part["ts"], part["value"], rows["ts"], rows["value"])
+            first = last
+    return rows
+
+
+def _block(rows: Rows) -> Rows:
     if "length" not in rows:
         return rows
     columns = {name: column for name, column in rows.items() if name != "length"}
     return columns | {"end": np.cumsum(rows["length"])}
+
+
+@njit(nogil=True, cache=True)
+def _by_sensor(sensor: Int32s) -> Int64s:
+    """The stable order by sensor: a counting sort."""
+    place = np.zeros(sensor.max() + 2, np.int64)
+    for index in sensor:
+        place[index + 1] += 1
+    for index in range(1, len(place)):
+        place[index] += place[index - 1]
+    order = np.empty(len(sensor), np.int64)
+    for row in range(len(sensor)):
+        order[place[sensor[row]]] = row
+        place[sensor[row]] += 1
+    return order
+
+
+@njit(nogil=True, cache=True)
+def _copy(place: Int64s, length: Int64s, ts: Int64s, value: Floats, ts_out: Int64s, value_out: Floats) -> None:
+    """Copy the readings of each row to its place."""
+    source = 0
+    for row in range(len(place)):
+        target = place[row]
+        for i in range(length[row]):
+            ts_out[target + i] = ts[source + i]
+            value_out[target + i] = value[source + i]
+        source += length[row]

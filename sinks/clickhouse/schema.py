@@ -64,7 +64,8 @@ CREATE TABLE {table}_stored (
     start DateTime64(3, 'UTC') CODEC(DoubleDelta, ZSTD(1)),
     count UInt32 CODEC(T64, ZSTD(1)),
     min {_VALUE}, max {_VALUE}, mean {_VALUE}, last {_VALUE},
-    std {_VALUE} COMMENT 'population standard deviation'
+    std {_VALUE} COMMENT 'population standard deviation',
+    settled Bool DEFAULT false COMMENT 'a correction by late rows; rollups have counted the period already'
 ) ENGINE = MergeTree PARTITION BY {partition}(start) ORDER BY (sensor, start) {_BLOCKS}
 """
 
@@ -157,17 +158,18 @@ CREATE TABLE dead_letters (
 ) ENGINE = ReplacingMergeTree ORDER BY (partition, offset, row)
 """
 
-# Rollups that the blocks of readings feed; a block that comes again is kept out of them as well.
+# Rollups that the blocks of aggregates feed, since a view costs time by the row; a block that comes again is kept out
+# of them as well.
 _PER_MINUTE = (
     f"""
 CREATE TABLE readings_per_minute_stored (
     minute DateTime64(3, 'UTC'), kind {_NAME}, readings UInt64
 ) ENGINE = SummingMergeTree PARTITION BY toYYYYMM(minute) ORDER BY (minute, kind) {_BLOCKS}
 """,
-    f"""
+    """
 CREATE MATERIALIZED VIEW readings_per_minute_feed TO readings_per_minute_stored AS
-SELECT {_floor("pane", MINUTE)} AS minute, registry.kind AS kind, sum(length(packed.ts)) AS readings
-FROM readings_packed AS packed LEFT ANY JOIN registry ON registry.sensor = packed.sensor GROUP BY minute, kind
+SELECT start AS minute, registry.kind AS kind, sum(count) AS readings FROM aggregates_1m_stored AS stored
+LEFT ANY JOIN registry ON registry.sensor = stored.sensor WHERE NOT settled GROUP BY minute, kind
 """,
     """
 CREATE VIEW readings_per_minute AS
@@ -177,12 +179,12 @@ SELECT minute, kind, sum(readings) AS readings FROM readings_per_minute_stored G
 _LAST_SEEN = (
     f"""
 CREATE TABLE sensor_last_seen (
-    sensor {_NAME}, last_seen SimpleAggregateFunction(max, DateTime64(9, 'UTC'))
+    sensor {_NAME}, last_seen SimpleAggregateFunction(max, DateTime64(3, 'UTC')) COMMENT 'to the second'
 ) ENGINE = AggregatingMergeTree ORDER BY sensor {_BLOCKS}
 """,
     """
 CREATE MATERIALIZED VIEW sensor_last_seen_feed TO sensor_last_seen AS
-SELECT sensor, max(arrayMax(ts)) AS last_seen FROM readings_packed GROUP BY sensor
+SELECT sensor, max(start) AS last_seen FROM aggregates_1s_stored GROUP BY sensor
 """,
 )
 _HEALTH = """
@@ -342,7 +344,7 @@ def settle(client: Client, tables: Sequence[str] = tuple(AGGREGATES.values())) -
     with translated():
         for table in tables:
             client.command(
-                f"INSERT INTO {table}_stored ({columns}) SELECT {columns} FROM {table} "
+                f"INSERT INTO {table}_stored ({columns}, settled) SELECT {columns}, true FROM {table} "
                 f"WHERE (sensor, start, count) NOT IN (SELECT sensor, start, count FROM {table}_stored) "
                 "SETTINGS async_insert = 0"
             )

@@ -12,7 +12,7 @@ from dataclasses import fields
 from typing import Any, Final, TypeAlias
 
 import numpy as np
-from bytewax.outputs import DynamicSink, StatelessSinkPartition
+from bytewax.outputs import DynamicSink, FixedPartitionedSink, StatefulSinkPartition, StatelessSinkPartition
 from clickhouse_connect.driver.client import Client
 
 from domain import metrics
@@ -24,9 +24,12 @@ from sinks.clickhouse.blocks import Block
 from sinks.clickhouse.client import connect, translated
 from sinks.clickhouse.native import Arrays, Column, Dictionary, encode
 
-__all__ = ["ClickHouseSink", "Item", "Writer"]
+__all__ = ["ClickHouseSink", "EpochSink", "Item", "Writer"]
 
 Item: TypeAlias = Block | Finding | AlertEvent | VideoEvent | LateRows | DeadLetter | Sequence[Finding]
+
+#: So many rare records are held back at most: more are written before their epoch ends.
+HELD: Final = 10_000
 
 _NAME: Final = "LowCardinality(String)"
 _TIME: Final = "DateTime64(9, 'UTC')"
@@ -275,7 +278,11 @@ class ClickHouseSink(DynamicSink[Item]):
 
     def build(self, step_id: str, worker_index: int, worker_count: int) -> StatelessSinkPartition[Item]:
         """Connect one worker."""
-        return _Partition(Writer(connect(self._dsn), self._names, self._scope))
+        return _Partition(self.writer())
+
+    def writer(self) -> Writer:
+        """Open a connection of its own."""
+        return Writer(connect(self._dsn), self._names, self._scope)
 
 
 class _Partition(StatelessSinkPartition[Item]):
@@ -286,4 +293,45 @@ class _Partition(StatelessSinkPartition[Item]):
         self._writer.write(items)
 
     def close(self) -> None:
+        self._writer.close()
+
+
+class EpochSink(FixedPartitionedSink[Item, None]):
+    """The same for records that are few and come one by one, since an insert costs milliseconds whatever it holds.
+
+    One worker gathers those of all, and writes each table once an epoch: before the epoch counts as done, so that a
+    crash loses none. Somebody waits for alert events: they are written at once, with what was gathered until then.
+    """
+
+    def __init__(self, sink: ClickHouseSink) -> None:
+        self._sink = sink
+
+    def list_parts(self) -> list[str]:
+        """One part, wherever it lives."""
+        return ["all"]
+
+    def build_part(self, step_id: str, for_part: str, resume_state: None) -> StatefulSinkPartition[Item, None]:
+        """Connect the one worker."""
+        return _Epochs(self._sink.writer())
+
+
+class _Epochs(StatefulSinkPartition[Item, None]):
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+        self._held: list[Item] = []
+
+    def write_batch(self, values: list[Item]) -> None:
+        self._held += values
+        if len(self._held) >= HELD or any(isinstance(value, AlertEvent) for value in values):
+            self._flush()
+
+    def snapshot(self) -> None:
+        self._flush()
+
+    def _flush(self) -> None:
+        self._writer.write(self._held)
+        self._held.clear()
+
+    def close(self) -> None:
+        self._flush()
         self._writer.close()

@@ -213,7 +213,7 @@ class PressureResidual(GroupOracle):
                 self.first = self.first or t
                 self.learned.append(np.concatenate([[1.0], x - self.origin]))
                 if t - self.first >= round(p.learn * NS) and len(self.learned) > 2 * (size + 1):
-                    moments = sum(np.outer(u, u) for u in self.learned) / len(self.learned)
+                    moments: Any = sum(np.outer(u, u) for u in self.learned) / len(self.learned)
                     moments[1:, 1:] += p.resolution**2 * np.eye(size)
                     self.lower = np.linalg.cholesky(moments)
                     self.still = math.sqrt(size * self.weights[0] / (2 - self.weights[0]))

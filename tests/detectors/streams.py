@@ -89,7 +89,9 @@ def run(detector: Detector, rows: Sequence[Row], slot_of: np.ndarray = SLOT_OF) 
         out,
     )
     assert 0 <= n <= 2 * len(rows)
-    assert out.view(np.uint8).tobytes()[n * MARK.itemsize :] == guard[n * MARK.itemsize :], "written beyond the marks that were returned"
+    assert out.view(np.uint8).tobytes()[n * MARK.itemsize :] == guard[n * MARK.itemsize :], (
+        "written beyond the marks that were returned"
+    )
     return tidy(out[:n])
 
 

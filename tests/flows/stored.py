@@ -31,8 +31,8 @@ def tables(dsn: str) -> Tables:
             table: client.raw_query(
                 f"SELECT * FROM {table}{' FINAL' if table in _REPLACING else ''} ORDER BY ALL", fmt="TabSeparated"
             )
-            .decode()
-            .splitlines()
+            .decode(errors="backslashreplace")
+            .split("\n")[:-1]
             for table in chain(STORED, ["readings_per_minute", "sensor_last_seen FINAL"])
         }
     finally:

@@ -12,7 +12,7 @@ from tests.flows.stored import chdb, differences, tables
 
 
 def test_stopped_and_started_again(town: Town, tmp_path: Path) -> None:
-    """Exit code 0, the state written though no snapshot was due, and nothing lost or repeated over both kinds of stop."""
+    """Exit code 0, the state written though no snapshot was due, nothing lost or repeated by either kind of stop."""
     dsn, port, recovery = chdb(tmp_path / "clickhouse"), free_port(), tmp_path / "recovery"
     arguments = ["city", town.city, town.recording, "--dsn", dsn, "-s", "60", "-r", recovery]
     arguments += ["--metrics", f"127.0.0.1:{port}", "--serve-port", "0"]

@@ -1,4 +1,4 @@
-"""A small town and a minute of what it sends: readings, packets, video events, and everything that goes wrong on the way."""
+"""A small town and a minute of what it sends: readings, packets, video events, and all that goes wrong."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def _packet(sensor: str, ms: int, values: list[float]) -> bytes:
 
 
 def messages(seconds: int = 60) -> Messages:
-    """The town's stream in four partitions. Gas leaks in Z1 from 15 s to 35 s, seen by its camera; G30 of Z3 falls silent."""
+    """The town's stream in four partitions: gas leaks in Z1 from 15 s to 35 s, seen by its camera; G27 falls silent."""
     chance = Random(7)
     found: dict[str, list[tuple[int, bytes]]] = {name: [] for name in PARTITIONS}
 

@@ -111,7 +111,9 @@ def test_order_equals_a_plain_sort(rows: list[tuple[int, int, float]], sparse: b
     want = sorted(first)
     assert list(zip(got[0].tolist(), got[1].tolist(), strict=True)) == [(s, t) for _, s, t in want]
     assert got[2].tolist() == [first[key] for key in want]
-    assert got[4] == len(rows) - len(want)
+    assert got[6] == len(rows) - len(want)
+    assert got[4].tolist() == got[0][got[3][:-1]].tolist()
+    assert (got[5] == got[1][got[3][:-1]] // SECOND * SECOND).all()
     assert np.diff(got[3]).min(initial=1) > 0
 
 

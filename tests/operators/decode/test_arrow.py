@@ -13,6 +13,7 @@ import pytest
 from domain.clock import MILLISECOND, SECOND
 from domain.records import Decoded, RawBatch
 from operators.decode import Decoder
+from operators.decode.arrow import ArrowReader
 from tests.operators.decode.naive_decode import CITY
 
 MS = 1_764_000_000_123
@@ -158,3 +159,80 @@ def test_spoilt_streams_never_raise() -> None:
             spoilt[rng.randrange(len(spoilt))] = rng.randrange(256)
         found = decode(bytes(spoilt))
         assert len(found) or found.dead
+
+
+@pytest.mark.parametrize("extra", [False, True])
+@pytest.mark.parametrize("kind", ["dictionary", "plain", "view"])
+def test_the_quick_way_equals_the_careful_one(kind: str, extra: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever bytes are wrong: same rows, same letters to the word, whether or not the dictionary was seen before."""
+    rng = random.Random(kind)
+    names = pa.array(NAMES, pa.string_view()) if kind == "view" else pa.array(NAMES)
+    more = {"site": pa.array(["a", "气", None, ""])} if extra else {}
+    one = batch(names.dictionary_encode() if kind == "dictionary" else names, **more)
+    payload = stream(one, one)
+    messages = [payload]
+    for _ in range(1500):
+        spoilt = bytearray(payload)
+        for _ in range(rng.randint(1, 3)):
+            spoilt[rng.randrange(len(spoilt))] = rng.choice([0, 1, 2, 8, 0x7F, 0xFF, rng.randrange(256)])
+        messages += [bytes(spoilt)]
+    raw = RawBatch.of("p", messages, range(len(messages)), [0] * len(messages))
+    quick = Decoder(CITY)
+    found = [quick.decode(raw), quick.decode(raw)]
+    monkeypatch.setattr(ArrowReader, "_good", lambda reader, batch: None)
+    expected = Decoder(CITY).decode(raw)
+    for way in found:
+        assert way.dead == expected.dead
+        assert way.message.tolist() == expected.message.tolist()
+        assert way.sensor.tolist() == expected.sensor.tolist()
+        assert way.ts.tolist() == expected.ts.tolist()
+        assert way.value.tobytes() == expected.value.tobytes()
+
+
+@pytest.mark.parametrize("kind", ["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"])
+def test_codes_of_every_type(kind: str) -> None:
+    """A code outside its dictionary is a broken stream and reads nobody's memory, however wide it is."""
+    entries = pa.array(["G", "G1"])
+    for code in (2, np.iinfo(kind).max, np.iinfo(kind).min):
+        codes = pa.array(np.array([1, 0, code, 1], kind))
+        found = decode(stream(batch(pa.DictionaryArray.from_arrays(codes, entries, safe=False))))
+        if code == 0:
+            assert found.sensor.tolist() == [1, 0, 0, 1]
+        else:
+            assert dead(found) == [(-1, "bad-arrow")]
+
+
+def test_a_dictionary_is_known_by_all_of_its_bytes() -> None:
+    """Ends, sizes and codes are equal and one entry in the middle is not; all are read through one buffer."""
+    decoder = Decoder(CITY)
+    filler, buffer, one = ["x" * 70], bytearray(), np.array([0])
+    for middle in ["G1", "?1", "G1", "?2", "?1", "G1"]:
+        entries = pa.array([*filler, middle, *filler])
+        payload = stream(batch(pa.DictionaryArray.from_arrays(pa.array([1] * 4, pa.int32()), entries)))
+        if not buffer:
+            buffer = bytearray(payload)
+        buffer[:] = payload  # as a source that reads into one buffer does: same size, same place
+        found = decoder.decode(RawBatch("p", buffer, one, one + len(payload), one, one))
+        assert found.sensor.tolist() == ([1] * 4 if middle == "G1" else [])
+        assert len(found.dead) == (0 if middle == "G1" else 4)
+
+
+def test_many_dictionaries_are_not_all_kept() -> None:
+    """A thousand gateways, each with names of its own, and one of very many names."""
+    decoder = Decoder(CITY)
+    for i in range(200):
+        names = pa.array(["G1", f"other-{i}", "G", "G1"]).dictionary_encode()
+        assert dead(decoder.decode(RawBatch.of("p", [stream(batch(names))], [5], [6]))) == [(1, "unknown-sensor")]
+    many = pa.array([f"other-{i}" for i in range(100_000)] + ["G1"])
+    names = pa.DictionaryArray.from_arrays(pa.array([100_000] * 4), many)
+    assert decoder.decode(RawBatch.of("p", [stream(batch(names))], [5], [6])).sensor.tolist() == [1] * 4
+    assert len(decoder._arrow._known) <= 64
+
+
+def test_rows_are_their_own_after_the_next_batch() -> None:
+    """The decoder writes the next batch over its own memory, not over what it has handed out."""
+    decoder = Decoder(CITY)
+    first = decoder.decode(RawBatch.of("p", [stream(batch())] * 3000, range(3000), [0] * 3000))
+    second = decoder.decode(RawBatch.of("p", [stream(batch(value=pa.array([9.0] * 4)))], [5], [6]))
+    assert first.value.tolist() == [0.5, 1.0, -2.0, 3.25] * 3000
+    assert second.value.tolist() == [9.0] * 4

@@ -336,6 +336,21 @@ def test_good_columns_pass_as_they_are() -> None:
     assert found.dead == ()
 
 
+def test_columns_whose_names_repeat_or_change() -> None:
+    """Names are looked up once while they stay the same; a code outside them is a mistake of the source."""
+    decoder, one, zero = Decoder(CITY), np.ones(1, np.int64), np.zeros(1, np.int32)
+
+    def sensor(names: tuple[str, ...], code: int = 0) -> Any:
+        ts, codes = np.array([MS * MILLISECOND]), np.array([code], np.int32)
+        return decoder.decode(Columns("f", names, codes, ts, np.ones(1), zero, one, one)).sensor.tolist()
+
+    names = ("G1", "G")
+    assert [sensor(names), sensor(names, 1), sensor(("G", "G1")), sensor(names)] == [[1], [0], [0], [1]]
+    for code in (2, -1):
+        with pytest.raises(IndexError, match="outside the names"):
+            sensor(names, code)
+
+
 def test_formats_mix_freely() -> None:
     """One batch of all formats: rows in the order of their messages."""
     reading, arrow = (READING % (MS, "9")).encode(), stream(arrow_batch(value=pa.array([1, 2, 3, 4])))

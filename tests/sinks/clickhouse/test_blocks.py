@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from domain.clock import DAY, MINUTE, SECOND
 from domain.errors import StateError
-from sinks.clickhouse.blocks import Block, Blocks
+from domain.records import Aggregates
+from sinks.clickhouse.blocks import Block, Blocks, _by_sensor
 from tests.sinks.clickhouse.streams import PANES, START, Pane, aggregates_of, cuts, panes_of, rows_of
 
 BUCKETS = st.sampled_from([1, 5, 7, 60, 3600]).map(lambda seconds: seconds * SECOND)
@@ -72,3 +73,37 @@ def test_a_snapshot_of_something_else_is_refused() -> None:
     """Resuming with another length of buckets would make other blocks under known tokens."""
     with pytest.raises(StateError, match="buckets of 5 s"):
         Blocks(3, 10 * SECOND, state=Blocks(3).snapshot())
+
+
+def test_rows_are_in_order_of_sensor_and_time() -> None:
+    """However rows arrive, also against the order of time, as seconds of a longer pane do; equal keys as they came."""
+    starts = np.array([3, 1, 1, 0, 2, 1, 7, 6], np.int64) * SECOND + START
+    sensors = np.array([0, 1, 0, 1, 0, 1, 1, 0], np.int32)
+    marks = np.arange(8.0)
+    blocks = Blocks(3, 5 * SECOND)
+    columns = (marks.astype(np.int64), marks, marks, marks, marks, marks)
+
+    def part(first: int, last: int) -> Aggregates:
+        cut = slice(first, last)
+        return Aggregates(
+            3, SECOND, START, sensors[cut], starts[cut], columns[0][cut], *(column[cut] for column in columns[1:])
+        )
+
+    found = [*blocks.aggregates(part(0, 3)), *blocks.aggregates(part(3, 8)), *blocks.flush()]
+    assert [block.columns["mean"].tolist() for block in found] == [[2, 4, 0, 3, 1, 5], [7, 6]]
+
+
+def test_coarse_aggregates_have_coarse_blocks() -> None:
+    """A short bucket does not cut the minutes into blocks of one row each sensor and less than a period."""
+    stream: list[Pane] = [{0: {0: 1.0}} for _ in range(130)]
+    blocks = Blocks(3)
+    found = [*blocks.aggregates(aggregates_of(stream, MINUTE)), *blocks.flush()]
+    assert {(block.bucket - START - 10 * SECOND) % MINUTE for block in found} == {0}
+    assert len(found) == 3
+
+
+@given(st.lists(st.integers(0, 6), min_size=1))
+def test_the_counting_sort(sensors: list[int]) -> None:
+    """Equals a stable sort."""
+    sensor = np.array(sensors, np.int32)
+    assert _by_sensor(sensor).tolist() == np.argsort(sensor, kind="stable").tolist()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,14 +15,14 @@ from clickhouse_connect.driver.client import Client
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from domain.clock import NEVER
+from domain.clock import NEVER, SECOND
 from domain.errors import SinkError, SinkRefused
 from domain.findings import Alert, AlertEvent, AlertEventType, Finding, Phase, Verdict, VideoEvent
 from domain.identity import identify
 from domain.records import DeadLetter, LateRows
 from sinks.clickhouse.blocks import Block, Blocks
 from sinks.clickhouse.schema import AGGREGATES, settle
-from sinks.clickhouse.sink import Writer
+from sinks.clickhouse.sink import ClickHouseSink, EpochSink, Item, Writer
 from tests.sinks.clickhouse.streams import PANES, SENSORS, START, Pane, aggregates_of, panes_of, rows_of, statistics
 
 STREAM: list[Pane] = [{0: {1: 1.0, 500: -1 / 3}, n % 4: {7: n / 3}} for n in range(12)]
@@ -97,7 +97,7 @@ def test_repeats_are_known_after_a_restart(tmp_path: Path) -> None:
 import sys
 from sinks.clickhouse.client import connect
 from sinks.clickhouse.schema import ensure_schema
-from sinks.clickhouse.sink import Writer
+from sinks.clickhouse.sink import ClickHouseSink, EpochSink, Item, Writer
 from tests.sinks.clickhouse.test_sink import STREAM, SENSORS, blocks_of
 client = connect(sys.argv[1])
 ensure_schema(client)
@@ -173,6 +173,53 @@ def test_late_rows_correct_the_aggregates(
     check_corrected(client, stored + late)
     client.command("TRUNCATE TABLE readings_packed")  # expired
     check_corrected(client, stored + late)
+
+
+def test_corrections_are_not_counted_again(client: Client) -> None:
+    """Rollups stay as they were when corrected aggregates are stored beside the first ones."""
+    writer = Writer(client, SENSORS)
+    writer.write([*blocks_of(STREAM), late_of([(0, START + 3, 9.0), (2, START - SECOND, 1.0)])])
+    before = dump(client, "readings_per_minute")
+    settle(client)
+    assert client.command("SELECT countIf(settled) > 0 FROM aggregates_1m_stored") == 1
+    assert dump(client, "readings_per_minute") == before
+    assert sum(row[2] for row in before) == len(list(rows_of(STREAM)))
+
+
+def test_rare_records_are_written_once_an_epoch(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At its end, at the end of the stream, or when an alert event comes; each table in one insert."""
+    writes: list[int] = []
+    sink = ClickHouseSink("chdb://:memory:", SENSORS)
+    monkeypatch.setattr(sink, "writer", lambda: Counting(client, writes))
+    part = EpochSink(sink).build_part("step", "all", None)
+    part.write_batch([finding(1)])
+    part.write_batch([finding(2)])
+    assert writes == []
+    part.snapshot()
+    part.snapshot()
+    assert writes == [2]
+    part.write_batch([finding(3)])
+    part.write_batch([alert_event(0)])
+    assert writes == [2, 2]
+    part.write_batch([finding(4)])
+    part.close()
+    assert writes == [2, 2, 1]
+
+
+class Counting(Writer):
+    """A writer that tells how many items it was handed at a time, and writes them nowhere."""
+
+    def __init__(self, client: Client, writes: list[int]) -> None:
+        super().__init__(client, SENSORS)
+        self.writes = writes
+
+    def write(self, items: Iterable[Item]) -> None:
+        count = len(list(items))
+        if count:
+            self.writes.append(count)
+
+    def close(self) -> None:
+        pass
 
 
 def test_findings_and_events_are_read_back(client: Client) -> None:

@@ -1,0 +1,181 @@
+"""Where records enter: books balance, ticks only close panes, and no partition runs away."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Sequence
+from threading import Event
+from typing import Any
+
+import pytest
+
+from domain.clock import NEVER, SECOND
+from domain.records import DeadLetter, Frame, RawBatch
+from domain.settings import EngineSettings
+from domain.streams import Partition, Source
+from operators.decode import Decoder
+from operators.intake import AHEAD, TICK_MARGIN, Intake, PartitionIntake
+from operators.layout import Layout
+from tests.operators.streams import T0, city
+
+CITY = city(4)
+SETTINGS = EngineSettings(shards=2)
+LAYOUT = Layout(CITY, 2)
+
+
+def _json(sensor: str, seconds: float) -> bytes:
+    return json.dumps({"sensor": sensor, "ts": (T0 + round(seconds * SECOND)) // 1_000_000, "value": 1.0}).encode()
+
+
+class Given(Partition):
+    """Polls what it is given; None stands for nothing now, and the end of the list for the end of the stream."""
+
+    def __init__(self, *batches: RawBatch | None) -> None:
+        self.left = deque(batches)
+
+    def poll(self) -> RawBatch | None:
+        if not self.left:
+            raise StopIteration
+        return self.left.popleft()
+
+    @property
+    def caught_up(self) -> bool:
+        return True
+
+    def snapshot(self) -> int:
+        return len(self.left)
+
+
+def _batch(*messages: tuple[float, bytes], at: int = 0) -> RawBatch:
+    payloads = [payload for _, payload in messages]
+    recorded = [T0 + round(seconds * SECOND) for seconds, _ in messages]
+    return RawBatch.of("p", payloads, range(at, at + len(payloads)), recorded)
+
+
+def _intake(partition: Partition, now: float | None = None) -> PartitionIntake:
+    clock = None if now is None else (lambda: T0 + round(now * SECOND))
+    return PartitionIntake(0, "p", partition, Decoder(CITY), LAYOUT, SETTINGS, clock)
+
+
+def test_every_row_is_accounted_for() -> None:
+    """On time, late, from the future, unknown and broken: each row is in a frame or is a dead letter with a reason."""
+    batch = _batch(
+        (1, _json("S0", 1)),
+        (20, _json("S1", 20)),
+        (20.1, _json("S2", 2)),  # 18 s behind: late
+        (20.2, _json("S3", 3600)),
+        (20.3, _json("S9", 20)),
+        (20.4, b"{"),
+    )
+    items = _intake(Given(batch)).next()
+    assert items is not None
+    frames = [item for item in items if isinstance(item, Frame)]
+    late = [frame.late for frame in frames if frame.late is not None]
+    assert sum(map(len, frames)) == 3
+    assert [rows.offset.tolist() for rows in late] == [[2]]
+    dead = {letter.offset: letter.reason for letter in items if isinstance(letter, DeadLetter)}
+    assert dead.keys() == {3, 4, 5}
+    assert dead[3] == "from-the-future"
+
+
+def test_all_shards_hear_of_a_pane_that_closed() -> None:
+    """A shard without rows would otherwise keep its panes open."""
+    items = _intake(Given(_batch((1, _json("S0", 1)), (9, _json("S0", 9))))).next()
+    assert items is not None
+    frames = [item for item in items if isinstance(item, Frame)]
+    assert sorted(frame.shard for frame in frames) == [0, 1]
+    assert {frame.watermark for frame in frames} == {T0 + 7 * SECOND}
+
+
+def test_a_quiet_partition_ticks_only_live() -> None:
+    """The wall clock closes panes where a live partition is caught up, less idle time and margin; a recording waits."""
+    batch = _batch((1, _json("S0", 1)))
+    assert _intake(Given(None)).next() is None
+    live = _intake(Given(batch, None, None), now=60)
+    live.next()
+    ticked = live.next()
+    assert ticked is not None
+    assert SETTINGS.time.idle is not None
+    expected = T0 + 60 * SECOND - SETTINGS.time.idle - TICK_MARGIN
+    assert {frame.watermark for frame in ticked if isinstance(frame, Frame)} == {expected}
+    assert live.next() is None, "the same tick is told once"
+
+
+def test_the_end_closes_the_last_pane() -> None:
+    """After the last poll every shard is told that the partition is over, and up to where it came."""
+    intake = _intake(Given(_batch((5, _json("S0", 4.5)))))
+    intake.next()
+    closing = intake.next()
+    assert intake.ended
+    assert closing is not None
+    assert [(f.shard, f.ended, f.watermark) for f in closing if isinstance(f, Frame)] == [
+        (0, True, T0 + 5 * SECOND),
+        (1, True, T0 + 5 * SECOND),
+    ]
+
+
+class Endless(Source):
+    """Partitions that always have a reading, each at a pace of its own in event time."""
+
+    def __init__(self, **step: float) -> None:
+        self.step = step
+
+    def partitions(self) -> Sequence[str]:
+        return tuple(self.step)
+
+    def open(self, partition: str, resume: Any | None) -> Partition:
+        source = self
+
+        class Running(Given):
+            at = 0.0
+
+            def poll(self) -> RawBatch:
+                self.at += source.step[partition]
+                return _batch((self.at, _json(f"S{int(partition)}", self.at)))
+
+        return Running()
+
+
+def _open(source: Source, settings: EngineSettings = SETTINGS, stop: Event | None = None) -> list[Any]:
+    intake = Intake(source, lambda: Decoder(CITY), LAYOUT, settings, stop=stop)
+    return [intake.build_part("step", name, None) for name in intake.list_parts()]
+
+
+def test_a_fast_partition_waits_for_the_slow_one() -> None:
+    """What runs ahead in event time only fills panes that cannot close."""
+    fast, slow = _open(Endless(**{"0": 5.0, "1": 0.1}))
+    for _ in range(100):
+        fast.next_batch()
+        slow.next_batch()
+    assert fast._intake.reached - slow._intake.reached <= AHEAD + 5 * SECOND
+    assert slow._intake.reached > T0 + 9 * SECOND
+
+
+def test_a_partition_stops_when_its_epoch_is_full() -> None:
+    """At most `in_flight` readings between two snapshots; after the next snapshot it goes on."""
+    (one,) = _open(Endless(**{"0": 0.1}), EngineSettings(shards=2, in_flight=3))
+    sent = [sum(len(frame) for _, frame in one.next_batch()) for _ in range(10)]
+    assert sum(sent) == 3
+    assert one.next_awake() is not None, "it asks to be called again, and does not spin"
+    one.snapshot()
+    assert sum(len(frame) for _, frame in one.next_batch()) == 1
+
+
+def test_a_stop_ends_the_run_but_not_the_stream() -> None:
+    """The partition ends without closing panes, so that the next start goes on."""
+    stop = Event()
+    (one,) = _open(Endless(**{"0": 0.1}), stop=stop)
+    one.next_batch()
+    stop.set()
+    with pytest.raises(StopIteration):
+        one.next_batch()
+    assert not one.snapshot()["ended"]
+
+
+def test_nothing_heard_is_no_time_at_all() -> None:
+    """An empty stream ends without inventing a time."""
+    intake = _intake(Given())
+    closing = intake.next()
+    assert closing is not None
+    assert {frame.watermark for frame in closing if isinstance(frame, Frame)} == {NEVER}
