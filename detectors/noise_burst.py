@@ -81,11 +81,11 @@ class NoiseBurstParams(Params):
     times: float = Field(4.0, gt=1, description="Noise that counts, as a multiple of the usual.")
     size: QuantityField | None = Field(
         None,
-        description="Smallest noise that counts, as the mean swing (0.5 sigma of white noise): about the sensors' "
+        description="Smallest noise that counts, as the mean swing (0.57 sigma of white noise): about the sensors' "
         "resolution. 0 if not given.",
     )
     span: float = Field(8.0, ge=2, description="Readings after which the weight of a swing in the noise has halved.")
-    warm_up: int = Field(50, ge=2, description="Readings whose swings are learned before the first is judged.")
+    warm_up: int = Field(100, ge=2, description="Readings whose swings are learned before the first is judged.")
     half_life: float = Field(
         500.0, ge=1, description="Readings after which the weight of a swing in the usual noise has halved."
     )

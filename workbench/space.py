@@ -17,6 +17,8 @@ __all__ = ["Axis", "Choices", "Scale", "space", "suggest"]
 
 #: Digits that a found value keeps: more would only look exact.
 _DIGITS: Final = 3
+#: Share by which an open bound is kept away from, more than rounding takes back.
+_HAIR: Final = 0.01
 
 
 class Trial(Protocol):
@@ -147,8 +149,8 @@ def _bounds(info: FieldInfo) -> tuple[float, float]:
     low, high = 0.0, float("inf")
     for bound in info.metadata:
         # An open bound cannot be taken itself: a hair inside it can.
-        low = max(low, getattr(bound, "ge", None) or (getattr(bound, "gt", None) or 0.0) * (1 + 1e-3))
-        top = getattr(bound, "le", None) or (getattr(bound, "lt", None) or float("inf")) * (1 - 1e-3)
+        low = max(low, getattr(bound, "ge", None) or (getattr(bound, "gt", None) or 0.0) * (1 + _HAIR))
+        top = getattr(bound, "le", None) or (getattr(bound, "lt", None) or float("inf")) * (1 - _HAIR)
         high = min(high, top)
     return low, high
 

@@ -43,7 +43,7 @@ def stored(dsn: str) -> Iterator[Client]:
 def rows(source: Source, resume: int | None = None) -> list[tuple[str, int, float]]:
     """Every reading that comes."""
     partition = source.open(source.partitions()[0], resume)
-    found = []
+    found: list[tuple[str, int, float]] = []
     while True:
         try:
             batch = partition.poll()

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from domain.clock import SECOND
 from domain.recording import RecordingFormat
-from workbench.labels import Event, events_of, score
 from tests.flows.test_matching import ALERT
+from workbench.labels import Event, events_of, score
 
 T0 = 1_764_000_000 * SECOND  # 2025-11-24 16:00:00 UTC
 FORM = RecordingFormat("time", {"v": "S"}, labels=("anomaly",))
