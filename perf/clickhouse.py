@@ -119,7 +119,7 @@ def run(report: Report, rows: int = 1_000_000, repeats: int = 5) -> None:
             return clocked(work)
 
         library_name = "clickhouse-connect columns, flat"
-        works = {"raw Native, flat": native, library_name: library, "packed with rollups": packed}
+        works = {"raw Native, flat": native, library_name: library, "packed": packed}
         times = in_turn({name: partial(job, work) for name, work in works.items()}, repeats)
         for name, taken in times.items():
             report.figure(f"insert: {name}", rows / statistics.median(taken), "rows/s")

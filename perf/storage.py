@@ -4,9 +4,9 @@ A million JSON readings from memory; with the store on, every reading and all ag
 from its first poll until the last insert was answered. The bar is for what a replay should choose, one shard and blocks
 of a minute, since an insert costs milliseconds whatever it holds.
 
-Every run writes into a database of its own in a new folder, and nothing is deleted before the end: ext4 looks through all
-files that were deleted in the last five seconds, by anybody, whenever it makes one. `--folder /dev/shm` takes the file
-system out of the figures.
+Every run writes into a database of its own in a new folder, and nothing is deleted before the end: whenever ext4 makes
+a file, it looks through those that anybody deleted in the last five seconds. `--folder /dev/shm` takes the file system
+out of the figures.
 
 `python -m perf.storage [--readings N] [--rounds N] [--folder PATH]` runs this benchmark alone.
 """
