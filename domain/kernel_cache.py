@@ -14,7 +14,7 @@ from typing import Final
 __all__ = ["FOLDERS", "use_kernel_cache"]
 
 #: The import packages that hold kernels.
-FOLDERS: Final = ("detectors", "operators", "simulators", "sinks", "sources", "workbench")
+FOLDERS: Final = ("detectors", "operators", "simulators", "sinks", "sources")
 
 
 def use_kernel_cache(parent: Path | None = None) -> Path:

@@ -24,14 +24,18 @@ SENSORS: Final = 1000
 READINGS: Final = 1_000_000
 
 PARAMS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "accumulation": {"levels": ["5 u"]},
     "cusum": {},
+    "drift": {"amount": "2 u"},
     "drop_out": {},
     "ewma": {},
     "ewma, plain": {"learning": "plain", "alpha": 0.05, "z": [6.0], "each": True},
+    "noise_burst": {},
     "out_of_range": {},
     "page_hinkley": {"delta": "1 u", "threshold": "60 u"},
     "rate_of_rise": {"rising": ["5 u/min"]},
     "spike": {"size": "5 u"},
+    "strain_shift": {"shift": ["6 u", "12 u"]},
     "stuck": {},
     "threshold": {"rising": ["10 u", "20 u", "25 u"], "hysteresis": "2 u"},
 }

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from clickhouse_connect.driver.client import Client
 from hypothesis import HealthCheck, settings
 from hypothesis.configuration import set_hypothesis_home_dir
 
@@ -29,3 +31,19 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.enviro
 def root() -> Path:
     """The top of the checkout."""
     return ROOT
+
+
+@pytest.fixture(scope="session")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One embedded directory for all tests of a process, since chdb opens no second beside it."""
+    return tmp_path_factory.mktemp("chdb") / "clickhouse"
+
+
+@pytest.fixture(scope="session")
+def engine(directory: Path) -> Iterator[Client]:
+    """Keeps the engine of that directory up between tests."""
+    from sinks.clickhouse.client import connect
+
+    client = connect(f"chdb://{directory}?database=default")
+    yield client
+    client.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
@@ -26,9 +27,9 @@ from workbench.tape import judge, steps
 
 
 @pytest.fixture(scope="module")
-def dsn(tmp_path_factory: pytest.TempPathFactory) -> str:
+def dsn(directory: Path, engine: Client) -> str:
     """The town's minute, run and stored."""
-    dsn = chdb(tmp_path_factory.mktemp("stored"))
+    dsn = chdb(directory, "stored_readings")
     Engine(CITY, SETTINGS, MemorySource(messages(), 1000), dsn).run()
     return dsn
 

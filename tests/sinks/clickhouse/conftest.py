@@ -1,4 +1,4 @@
-"""One embedded directory for all tests of a process, since chdb opens no second; a database for each test."""
+"""A database for each test, in the directory that all tests share."""
 
 from __future__ import annotations
 
@@ -17,21 +17,8 @@ PASSWORD = "between friends"
 _numbers = count()
 
 
-@pytest.fixture(scope="session")
-def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("chdb") / "clickhouse"
-
-
-@pytest.fixture(scope="session")
-def _engine(directory: Path) -> Iterator[Client]:
-    """Keeps the engine up between tests."""
-    client = connect(f"chdb://{directory}?database=default")
-    yield client
-    client.close()
-
-
 @pytest.fixture
-def empty(directory: Path, _engine: Client) -> Iterator[Client]:
+def empty(directory: Path, engine: Client) -> Iterator[Client]:
     """A client whose database does not exist yet."""
     client = connect(f"chdb://{directory}?database=test_{next(_numbers)}")
     yield client
@@ -47,7 +34,7 @@ def client(empty: Client) -> Client:
 
 
 @pytest.fixture(scope="session")
-def serving(directory: Path, _engine: Client) -> Iterator[Serving]:
+def serving(directory: Path, engine: Client) -> Iterator[Serving]:
     """The directory, served; `writer` may write, `default` may read."""
     accounts = [Account("writer", PASSWORD, write=True)]
     with Serving(f"chdb://{directory}?database=default", port=0, password=PASSWORD, accounts=accounts) as serving:
