@@ -1,21 +1,92 @@
-"""Gas that gathers: a concentration that stays up for long, though no single reading alarms."""
+"""Gas that gathers slowly: too much for too long, or a steady climb."""
 
 from __future__ import annotations
 
-import math
 from itertools import pairwise
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import numpy as np
 from numba import njit
 from pydantic import Field, model_validator
 
-from detectors.contract import Detector, Lane, Marks, Params
+from detectors.contract import Detector, Lane, Marks, Params, Reason
 from detectors.kernels import LIMIT, RISE, nanoseconds, settle
 from domain.records import Floats, Int32s, Int64s
 from domain.units import QuantityField, Seconds
 
 __all__ = ["Accumulation", "AccumulationParams"]
+
+_BLOCKS: Final = 12
+_EXPOSURE: Final = int(Reason.EXPOSURE)
+
+
+@njit(nogil=True, cache=True)
+def _exposure(cell: Any, known: int) -> tuple[float, int]:
+    """Mean excess over the window, blocks not yet seen counting as none, and the first block with an excess."""
+    total, first = 0.0, -1
+    for k in range(known):
+        over = cell.over[(cell.filled - known + k) % _BLOCKS]
+        total += over
+        if over > 0.0 and first < 0:
+            first = k
+    return total / _BLOCKS, first
+
+
+@njit(nogil=True, cache=True)
+def _climb(cell: Any, dip: float) -> tuple[float, bool]:
+    """By how much the means rise from the first block to the last, and whether steadily."""
+    climbed = cell.mean[(cell.filled - 1) % _BLOCKS] - cell.mean[cell.filled % _BLOCKS]
+    for k in range(1, _BLOCKS):
+        step = cell.mean[(cell.filled + k) % _BLOCKS] - cell.mean[(cell.filled + k - 1) % _BLOCKS]
+        if step < -dip * climbed:
+            return climbed, False
+    return climbed, True
+
+
+@njit(nogil=True, cache=True)
+def _close(
+    out: Any,
+    n: int,
+    cell: Any,
+    slot: int,
+    t: int,
+    floor: float,
+    excess: Floats,
+    rise: float,
+    length: int,
+    dip: float,
+    release: float,
+) -> int:
+    """Take the block that has just ended."""
+    mean = cell.sum / cell.count
+    cell.mean[cell.filled % _BLOCKS] = mean
+    cell.over[cell.filled % _BLOCKS] = cell.beyond / cell.count
+    cell.filled += 1
+    known = min(cell.filled, _BLOCKS)
+    full = known == _BLOCKS
+
+    exposure, first = _exposure(cell, known)
+    exposed = 0
+    for k in range(len(excess)):
+        if exposure >= excess[k] or (k < cell.exposed and (not full or exposure >= release * excess[k])):
+            exposed = k + 1
+    climbed, steady = _climb(cell, dip) if full else (0.0, False)
+    climbs = (steady and climbed >= rise) or (cell.climbs == 1 and (not full or climbed >= release * rise))
+    cell.exposed, cell.climbs = exposed, 1 if climbs else 0
+    cell.score = max(climbed / rise, 0.0) if steady else 0.0
+    if len(excess):
+        cell.score = max(cell.score, exposure / excess[0])
+    cell.score = min(cell.score, 1e300)
+
+    grade = max(exposed, 1 if climbs else 0)
+    if grade:
+        cell.reason = _EXPOSURE if exposed else RISE
+    begin = cell.block - known + 1 + (max(first, 0) if exposed else 0)
+    if cell.reason == _EXPOSURE:
+        score, bound, base = exposure, excess[exposed - 1] if exposed else release * excess[0], floor
+    else:
+        score, bound, base = climbed, rise if climbs else release * rise, mean - climbed
+    return settle(out, n, cell, slot, grade, cell.reason, t, begin * length, score, bound, mean, base)
 
 
 @njit(nogil=True, cache=True)
@@ -26,9 +97,11 @@ def _rows(
     ts: Int64s,
     value: Floats,
     out: Marks,
-    levels: Floats,
-    span: int,
-    gap: int,
+    floor: float,
+    excess: Floats,
+    rise: float,
+    length: int,
+    dip: float,
     release: float,
 ) -> int:
     n = 0
@@ -40,62 +113,70 @@ def _rows(
         t, x = ts[i], value[i]
         if t <= cell.last or not abs(x) <= LIMIT:
             continue
-        if cell.last == 0:
-            cell.mean = x
-        else:
-            step = min(t - cell.last, gap)
-            cell.seen = min(cell.seen + step, span)
-            # While less than a span is known, a plain mean over time.
-            part = step / cell.seen if cell.seen < span else -math.expm1(-step / span)
-            cell.mean += part * (x - cell.mean)
         cell.last = t
-        if cell.mean < release * levels[0]:
-            cell.since = 0
-        elif cell.since == 0:
-            cell.since = t
-        grade = 0
-        if cell.seen >= span:
-            for k in range(len(levels)):
-                if cell.mean >= levels[k] or (k < cell.grade and cell.mean >= release * levels[k]):
-                    grade = k + 1
-            cell.score = min(max(cell.mean / levels[0], 0.0), 1e300)
-        bound = levels[grade - 1] if grade else release * levels[0]
-        n = settle(out, n, cell, slot, grade, RISE, t, cell.since, cell.mean, bound, x, cell.mean)
+        block = t // length
+        if block != cell.block:
+            if cell.count:
+                n = _close(out, n, cell, slot, t, floor, excess, rise, length, dip, release)
+            if block != cell.block + 1:  # the row of blocks is broken
+                cell.filled = 0
+            cell.block, cell.count, cell.sum, cell.beyond = block, 0, 0.0, 0.0
+        cell.count += 1
+        cell.sum += x
+        cell.beyond += max(x - floor, 0.0)
     return n
 
 
 class AccumulationParams(Params):
-    """Levels well below those at which a single reading alarms."""
+    """At least one of `excess` and `rise`."""
 
-    levels: tuple[QuantityField, ...] = Field(
-        min_length=1, max_length=4, description="Mean concentrations of grade 1, 2, ..., ascending, above 0."
+    excess: tuple[QuantityField, ...] = Field(
+        (),
+        max_length=4,
+        description="Mean excess over `floor` during `window` of grade 1, 2, ..., ascending, above 0.",
     )
-    span: Seconds = Field(900.0, ge=1, description="Event time over which the mean is taken (15 min: a STEL's).")
-    gap: Seconds = Field(300.0, gt=0, description="A reading stands for at most this long before it, however late.")
-    release: float = Field(0.8, gt=0, le=1, description="A grade is left below this part of its level (no unit).")
+    floor: QuantityField | None = Field(
+        None, description="Only what a reading has above this counts as exposure; 0 if not given."
+    )
+    rise: QuantityField | None = Field(
+        None,
+        description="Steady climb within `window` that is of grade 1, above 0; climbs are not sought if not given.",
+    )
+    dip: float = Field(
+        0.05, ge=0, lt=1, description="A steady climb may fall between two blocks by this part of itself (no unit)."
+    )
+    window: Seconds = Field(
+        28_800.0, ge=12, description="Event time over which is judged; a twelfth must hold a reading at least."
+    )
+    release: float = Field(0.8, gt=0, le=1, description="A grade is left below this part of its bound (no unit).")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if any(a >= b for a, b in pairwise([0.0, *(q.value for q in self.levels)])):
-            raise ValueError("expected `levels` to be above 0 and to rise from grade to grade")
+        if not self.excess and not self.rise:
+            raise ValueError("expected bounds in `excess`, a `rise`, or both")
+        if any(a >= b for a, b in pairwise([0.0, *(q.value for q in self.excess)])):
+            raise ValueError("expected `excess` to be above 0 and to rise from grade to grade")
+        if self.rise and self.rise.value <= 0:
+            raise ValueError(f"expected a `rise` above 0, got {self.rise}")
         return self
 
 
 class Accumulation(Detector):
-    """Finds concentrations that stay up: the time-weighted mean over a span reaches a level.
+    """Finds gas that gathers slowly: exposure above a floor summed up over a window, or a steady climb.
 
-    The mean weighs readings by the time they stand for (at most `gap`) and forgets exponentially, so it is right at
-    uneven sampling; until a whole `span` is known it is a plain mean and nothing is judged. A short swell that airs out
-    passes, and a slow one that gathers is found at a level far below the alarm of a single reading. The onset is the
-    reading at which the mean passed the level's release on its way up.
+    Readings are averaged over twelve blocks of a twelfth of `window`. The exposure is the mean over the window of what
+    the readings have above `floor` (times the window it is the exposure integral); it counts from the first block on,
+    as if there had been none before. A climb is steady when no block's mean falls behind the one before it by more than
+    `dip` of the whole climb. A block without a reading begins the window anew; what was found stays open until the
+    window is full again. The onset is the begin of the first block with exposure, or of the climb.
 
-    Misses short peaks, however high. Does not tell where the gas is from. A steady concentration above the level is
-    found within one `span` from its beginning at 1.6 times the level, later at less. State: 56 bytes a sensor. Marks:
-    score and baseline are the mean, value the reading.
+    Misses what comes and goes within a block when its mean is small, and climbs slower than `rise` in a `window`. Takes
+    the climb of a daily rhythm for gathering gas, if the rhythm climbs by `rise` in a `window`. Needs a block to see a
+    massive exposure, and a `window` for a climb. State: 272 bytes a sensor. Marks: score is the exposure or the climb,
+    value the latest block's mean, baseline the floor or the climb's first mean.
 
-    Method: time-weighted averages, as exposure limits use them (8 h TWA and 15 min STEL; 29 CFR 1910.1000), computed as
-    an exponential mean for uneven times (Dacorogna et al., An Introduction to High-Frequency Finance, 2001,
-    chapter 3).
+    Method: time-weighted average exposure over a shift of eight hours, as in EN 689:2018, on block means; steady
+    climbs as in Mann, Nonparametric Tests against Trend, Econometrica 13 (1945), with every pair of neighbours in order.
     """
 
     name = "accumulation"
@@ -105,10 +186,17 @@ class Accumulation(Detector):
         [
             ("last", np.int64),
             ("onset", np.int64),
-            ("since", np.int64),  # when the mean left the normal; 0 while it has not
-            ("seen", np.int64),  # ns that the mean stands for, at most a span
-            ("mean", np.float64),
+            ("block", np.int64),  # the block that is being filled
+            ("sum", np.float64),
+            ("beyond", np.float64),  # sum of what is above the floor
             ("score", np.float64),
+            ("mean", np.float64, _BLOCKS),  # of the blocks before it, in a ring
+            ("over", np.float64, _BLOCKS),  # mean excess of those
+            ("count", np.int64),
+            ("filled", np.int64),  # blocks in an unbroken row
+            ("exposed", np.uint8),  # grade by exposure
+            ("climbs", np.uint8),
+            ("reason", np.uint8),
             ("grade", np.uint8),
         ],
         align=True,
@@ -116,10 +204,13 @@ class Accumulation(Detector):
 
     def __init__(self, params: AccumulationParams, low: Floats, high: Floats, rate: Floats) -> None:
         super().__init__(params, low, high, rate)
-        self._levels = np.array([q.value for q in params.levels], np.float64)
-        self._span, self._gap = nanoseconds(params.span), nanoseconds(params.gap)
+        self._excess = np.array([q.value for q in params.excess], np.float64)
+        self._floor = float(params.floor.value) if params.floor else 0.0
+        self._rise = float(params.rise.value) if params.rise else np.inf
+        self._length = nanoseconds(params.window) // _BLOCKS
 
     def rows(self, slot_of: Int32s, sensor: Int32s, ts: Int64s, value: Floats, out: Marks) -> int:  # noqa: D102
+        p = self.params
         return int(
             _rows(
                 self.state,
@@ -128,9 +219,11 @@ class Accumulation(Detector):
                 ts,
                 value,
                 out,
-                self._levels,
-                self._span,
-                self._gap,
-                self.params.release,
+                self._floor,
+                self._excess,
+                self._rise,
+                self._length,
+                p.dip,
+                p.release,
             )
         )

@@ -70,6 +70,9 @@ class Reason(IntEnum):
     FALL = 6
     MAGNITUDE = 7  # sensors that move together, as always, but too far
     RELATION = 8  # sensors out of their relation to each other
+    EXPOSURE = 9  # too much for too long
+    LEAK = 10
+    BIOGAS = 11
     NOISE = 20
     DRIFT = 21
     STUCK_AT_ZERO = 22

@@ -1,0 +1,61 @@
+"""Gathering gas by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from detectors.contract import END, ONSET, Reason
+from detectors.registry import build
+from domain.errors import ConfigError
+from tests.detectors.streams import find
+
+
+def test_exposure_adds_up_and_ebbs() -> None:
+    """5 above a floor of 2 is a mean excess of 3 at most: 1.5 is reached after half of the window."""
+    x = np.concatenate([np.zeros(200), np.full(200, 5.0), np.zeros(200)])
+    onset, end = find("accumulation", x, excess=["1.5 u"], floor="2 u", window="2 min")
+    assert (onset.phase, onset.grade, onset.reason) == (ONSET, 1, Reason.EXPOSURE)
+    assert 195 <= onset.onset <= 201
+    assert 255 < onset.ts < 275
+    assert end.phase == END
+    assert 400 < end.ts < 500
+
+
+def test_a_brief_peak_is_no_exposure() -> None:
+    """What lasts a tenth of the window adds a tenth of its height."""
+    x = np.concatenate([np.zeros(200), np.full(12, 10.0), np.zeros(200)])
+    assert find("accumulation", x, excess=["1.5 u"], window="2 min") == []
+
+
+def test_a_climb_below_every_threshold_is_found() -> None:
+    """0.05 u/s over two minutes is 5.5 between the first block and the last, however low it is."""
+    x = np.concatenate([np.zeros(200), 0.05 * np.arange(200), np.full(300, 10.0)])
+    x += np.random.default_rng(2).normal(0, 0.1, len(x))
+    onset, end = find("accumulation", x, rise="4 u", window="2 min")
+    assert (onset.grade, onset.reason) == (1, Reason.RISE)
+    assert 280 < onset.ts < 330
+    assert 400 < end.ts < 480
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_noise_and_swings_do_not_climb(seed: int) -> None:
+    """Noise of the size of the climb, and a swing that turns within the window, are not steady."""
+    x = np.random.default_rng(seed).normal(0, 3.0, 3000) + 6 * np.sin(np.arange(3000) / 10)
+    assert find("accumulation", x, rise="4 u", window="2 min") == []
+
+
+def test_a_gap_does_not_close_what_was_found() -> None:
+    """Silence proves nothing: the finding ends only once a whole window is low."""
+    x = np.concatenate([np.full(100, 5.0), np.zeros(200)])
+    at = np.concatenate([np.arange(1, 101), np.arange(500, 700)])
+    marks = find("accumulation", x, at=at, excess=["1.5 u"], window="2 min")
+    assert [mark.phase for mark in marks] == [ONSET, END]
+    assert marks[1].ts > 600
+
+
+def test_something_must_be_asked_for() -> None:
+    """Without bounds there is nothing to find."""
+    one = np.ones(1)
+    with pytest.raises(ConfigError, match="expected bounds"):
+        build("accumulation", {}, -one, one, one, "u")
