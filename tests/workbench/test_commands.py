@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from clickhouse_connect.driver.client import Client
 from typer.testing import CliRunner, Result
 
 import workbench
@@ -79,9 +80,9 @@ def test_replay_with_other_parameters_is_in_memory(loop: Path) -> None:
     assert "valve-fault 5" in out
 
 
-def test_replay_from_a_database(loop: Path) -> None:
+def test_replay_from_a_database(loop: Path, directory: Path, engine: Client) -> None:
     """Readings that an earlier run stored are judged by other monitors, whole or a part."""
-    dsn = chdb(loop / "clickhouse", "lifeline")
+    dsn = chdb(directory, "loop")
     settings = EngineSettings(shards=1)
     Engine(LOOP, settings, open_recording(loop / "data/2.csv", LOOP), dsn).run()
     out = lifeline("replay", loop / "loop", dsn).output
