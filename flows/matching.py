@@ -42,8 +42,9 @@ class Matching:
 
     @property
     def wanted(self) -> int:
-        """Incidents that want an alert and can be told from normal while they last."""
-        return sum(1 for match in self.matches if match.incident.alert and match.incident.detectable)
+        """Incidents that want an alert, less those that cannot always be told from normal, and were not."""
+        wanting = (match for match in self.matches if match.incident.alert)
+        return sum(1 for match in wanting if match.incident.detectable or match.alert is not None)
 
 
 def match(incidents: Sequence[Incident], alerts: Sequence[Alert]) -> Matching:

@@ -56,3 +56,5 @@ def test_what_cannot_be_seen_is_not_wanted() -> None:
     """An incident that wants no alert, or cannot be told from normal, does not count as missed."""
     quiet, slow = replace(LEAK, alert=""), replace(LEAK, detectable=False)
     assert match([quiet, slow], []).wanted == 0
+    found = match([slow], [ALERT])
+    assert (found.found, found.wanted) == (1, 1), "what is found all the same counts on both sides"
