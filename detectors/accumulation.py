@@ -172,11 +172,11 @@ class Accumulation(Detector):
 
     Misses what comes and goes within a block when its mean is small, and climbs slower than `rise` in a `window`. Takes
     the climb of a daily rhythm for gathering gas, if the rhythm climbs by `rise` in a `window`. Needs a block to see a
-    massive exposure, and a `window` for a climb. State: 272 bytes a sensor. Marks: score is the exposure or the climb,
+    massive exposure, and a `window` for a climb. State: 264 bytes a sensor. Marks: score is the exposure or the climb,
     value the latest block's mean, baseline the floor or the climb's first mean.
 
     Method: time-weighted average exposure over a shift of eight hours, as in EN 689:2018, on block means; steady
-    climbs as in Mann, Nonparametric Tests against Trend, Econometrica 13 (1945), with every pair of neighbours in order.
+    climbs as in Mann, Nonparametric Tests against Trend, Econometrica 13 (1945), with all neighbours in order.
     """
 
     name = "accumulation"

@@ -116,14 +116,14 @@ class Drift(Detector):
 
     Readings are averaged over eight blocks of an eighth of `window`, and a line is fitted. A drift is slow (not faster
     than `fastest`), large enough (`amount`) and straight: steps, swells and rhythms shorter than the window bend away
-    from their line. It ends when it slows down, turns back, or runs faster than `fastest`. A block without a reading begins the line anew; what
-    was found stays open meanwhile.
+    from their line. It ends when it slows down, turns back, or runs faster than `fastest`. A block without a reading
+    begins the line anew; what was found stays open meanwhile.
 
     Misses drift that comes by bits, and drift slower than `amount` in a `window`. One sensor alone cannot tell its own
-    drift from an event that is as slow and as straight: choose `fastest` below what events do, `amount`
-    above what slower rhythms do in a `window`, and let neighbours decide. Needs a `window`. State: 128 bytes a sensor. Marks: score is the movement within the window, value the
-    latest block's mean, baseline the line's beginning, onset the first block's
-    beginning.
+    drift from an event that is as slow and as straight: choose `fastest` below what events do, `amount` above what
+    slower rhythms do in a `window`, and let neighbours decide. Needs a `window`. State: 128 bytes a sensor. Marks:
+    score is the movement within the window, value the latest block's mean, baseline the line's beginning, onset the
+    first block's beginning.
 
     Method: least-squares slope over block means with a bound on the residuals; the gradual fault of Sharma, Golubchik
     and Govindan, Sensor Faults: Detection Methods and Prevalence in Real-World Datasets, ACM Transactions on Sensor

@@ -24,7 +24,7 @@ _MEAN_OF_MEDIAN: Final = 1.1829  # mean over median of |x|, x normal
 def _judge(cell: Any, mean: float, shift: Floats, times: float, release: float, alpha: float) -> float:
     """Count a block's mean for or against each grade, or learn it; return by how much the first threshold is scaled."""
     away = mean - cell.level
-    scale = max(1.0, times * cell.noise / shift[0])
+    scale: float = max(1.0, times * cell.noise / shift[0])
     if cell.held[0] == 0 and (cell.run[0] == 0 or cell.side * away <= 0.0):
         cell.side = 1 if away > 0.0 else -1
         cell.run[:] = 0

@@ -24,7 +24,6 @@ SENSORS: Final = 1000
 READINGS: Final = 1_000_000
 
 PARAMS: Final[Mapping[str, Mapping[str, Any]]] = {
-    "accumulation": {"levels": ["5 u"]},
     "cusum": {},
     "drift": {"amount": "2 u"},
     "drop_out": {},
@@ -37,6 +36,7 @@ PARAMS: Final[Mapping[str, Mapping[str, Any]]] = {
     "spike": {"size": "5 u"},
     "strain_shift": {"shift": ["6 u", "12 u"]},
     "stuck": {},
+    "stuck_at_zero": {"tolerance": "0.01 u"},
     "threshold": {"rising": ["10 u", "20 u", "25 u"], "hysteresis": "2 u"},
 }
 

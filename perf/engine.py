@@ -37,7 +37,7 @@ from sinks.clickhouse.blocks import Block
 
 __all__ = ["IDS", "Memory", "Times", "batches", "bench_city", "clocked", "engine_seconds", "in_turn", "ratio_of", "run"]
 
-READINGS: Final = 1_000_000
+READINGS: Final = 3_000_000
 ROUNDS: Final = 5
 #: Readings that stock Bytewax is timed on: a million would take a quarter of a minute each time.
 STOCK: Final = 50_000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 from detectors.contract import Reason
 from tests.detectors.naive import NS, Oracle
@@ -47,7 +48,7 @@ class Accumulation(Oracle):
         means = [mean for _, mean, _ in window]
         climbed = means[-1] - means[0] if full else 0.0
         rise = p.rise.value if p.rise else math.inf
-        steady = full and all(b - a >= -p.dip * climbed for a, b in zip(means, means[1:], strict=False))
+        steady = full and all(b - a >= -p.dip * climbed for a, b in pairwise(means))
         self.climbs = (steady and climbed >= rise) or (self.climbs and (not full or climbed >= p.release * rise))
         grade = max(self.exposed, int(self.climbs))
         onset = window[0][0] * length
@@ -62,3 +63,69 @@ class Accumulation(Oracle):
         else:
             bound = rise if self.climbs else p.release * rise
             yield from self.turn(grade, self.why, ts, onset, climbed, bound, means[-1], means[-1] - climbed)
+
+
+class Biogas(Oracle):
+    name = "biogas"
+    cases = (
+        {"level": "4.03 u", "fast": "2.51 u/s", "margin": "3.01 u", "step": "2 s", "day": "24 s", "days": 1},
+        {
+            "level": "1.02 u",
+            "fast": "30 u/s",
+            "margin": "0.5 u",
+            "times": 1.03,
+            "step": "1 s",
+            "day": "36 s",
+            "days": 2,
+            "half_life": 0.4,
+            "release": 0.5,
+        },
+    )
+
+    def start(self) -> None:
+        self.readings: list[tuple[int, float]] = []
+        self.before: tuple[int, float] | None = None
+        self.learned: dict[int, list[float]] = {}  # hour: values as they were learned
+        self.days: dict[int, set[int]] = {}
+        self.why = Reason.NONE
+
+    def reading(self, ts, x):
+        step = round(self.p.step * NS)
+        if self.readings and self.readings[0][0] // step != ts // step:
+            yield from self.judge(
+                ts, self.readings[0][0] // step, sum(v for _, v in self.readings) / len(self.readings)
+            )
+            self.readings = []
+        self.readings.append((ts, x))
+
+    def judge(self, ts, number, x):
+        p, day = self.p, round(self.p.day * NS)
+        today, into = divmod(number * round(p.step * NS), day)
+        h = min(into // (day // 24), 23)
+        learned, days = self.learned.setdefault(h, []), self.days.setdefault(h, set())
+        mean, spread = self.moments(learned)
+        fast = False
+        if self.before and self.before[0] > 0:
+            fast = x - self.before[1] >= p.fast.value * p.step * (number - self.before[0])
+        self.before = number, x
+        known = len(days - {today}) >= p.days
+        bound = max(p.margin.value, p.times * spread)
+        grade = 0
+        if x >= p.level.value or (self.grade and x >= p.release * p.level.value):
+            grade = 2 if fast or not known or x - mean > bound or self.grade == 2 else 1
+            self.why = Reason.LEAK if grade == 2 else Reason.BIOGAS
+        limit = p.level.value if grade else p.release * p.level.value
+        onset = number * round(p.step * NS)
+        yield from self.turn(grade, self.why, ts, onset, x, limit, x, mean if learned else x)
+        days.add(today)
+        learned.append(mean + bound if known and x - mean > bound else x)
+
+    def moments(self, learned):
+        steps = max(self.p.day / 24 / self.p.step, 1.0)
+        alpha = 1 - 0.5 ** (1 / (self.p.half_life * steps))
+        mean = spread = 0.0
+        for count, y in enumerate(learned, start=1):
+            a, e = max(alpha, 1 / count), y - mean
+            mean += a * e
+            spread = 0.0 if count == 1 else spread + a * (abs(e) - spread)
+        return mean, spread

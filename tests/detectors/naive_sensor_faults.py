@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+
 import numpy as np
 
 from detectors.contract import Reason
@@ -88,3 +91,32 @@ class Drift(Oracle):
             self.side = 1 if slope > 0 else -1
         bound = amount if grade else p.release * amount
         yield from self.turn(grade, Reason.DRIFT, ts, onset, moved, bound, means[-1], base)
+
+
+class StuckAtZero(Oracle):
+    name = "stuck_at_zero"
+    limit = math.inf
+    cases = (
+        {"tolerance": "1.1 u", "zero": "7 u", "usual": 6, "readings": 5, "duration": "4 s"},
+        {"tolerance": "2.51 u", "usual": 3, "readings": 2, "duration": "0 s"},
+    )
+
+    def start(self) -> None:
+        self.kept: list[tuple[int, float, bool]] = []
+
+    def reading(self, ts, x):
+        p = self.p
+        at_zero = abs(x - (p.zero.value if p.zero else 0.0)) <= p.tolerance.value
+        runs = [(zero, list(run)) for zero, run in itertools.groupby(self.kept, key=lambda item: item[2])]
+        alive = next((run[-1][1] for zero, run in reversed(runs) if not zero), 0.0)
+        self.kept.append((ts, x, at_zero))
+        before = runs[-1] if runs else (False, [])
+        if not at_zero:
+            held = (ts - before[1][0][0]) / NS if before[0] else 0.0
+            yield from self.turn(0, Reason.STUCK_AT_ZERO, ts, ts, held, p.duration, x, alive)
+            return
+        zeros, others = (before[1], runs[-2][1] if len(runs) > 1 else []) if before[0] else ([], before[1])
+        since = zeros[0][0] if zeros else ts
+        held = (ts - since) / NS
+        if len(others) >= p.usual and len(zeros) + 1 >= p.readings and held >= p.duration:
+            yield from self.turn(1, Reason.STUCK_AT_ZERO, ts, since, held, p.duration, x, alive)

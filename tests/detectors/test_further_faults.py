@@ -1,4 +1,4 @@
-"""Noise bursts, drift and gas that gathers, by hand."""
+"""Noise bursts, drift and dead zeros, by hand."""
 
 from __future__ import annotations
 
@@ -60,19 +60,15 @@ def test_steps_swells_and_fast_ramps_are_no_drift() -> None:
     assert find("drift", 0.1 * NOISE + 0.05 * k, amount="4 u", window="8 min", fastest="1 u/min") == []
 
 
-def test_gas_that_gathers_is_found_and_a_swell_that_airs_out_is_not() -> None:
-    """6 u for an hour pass a mean of 5 u in the second quarter; 20 u for one minute do not."""
-    k = np.arange(3600)
-    onset, *_ = find("accumulation", 1.0 + 5.0 * (k > 1200), levels=["5 u"])
-    assert (onset.phase, onset.reason) == (ONSET, Reason.RISE)
-    assert abs(onset.ts - (1200 + 900 * np.log(5))) < 5
-    assert find("accumulation", 1.0 + 19.0 * ((k > 1200) & (k < 1260)), levels=["5 u"]) == []
+def test_a_pressure_of_nothing_is_a_dead_sensor() -> None:
+    """After 1,000 readings that were never zero: known after ten zeros and 30 s, over at the first that is not."""
+    onset, end = find("stuck_at_zero", [*(30 + NOISE[:1000]), *[0.0] * 60, 30.0], tolerance="0.01 u")
+    assert (onset.phase, onset.reason, onset.onset, onset.ts) == (ONSET, Reason.STUCK_AT_ZERO, 1001, 1031)
+    assert (end.phase, end.ts) == (END, 1061)
 
 
-def test_accumulation_weighs_readings_by_their_time() -> None:
-    """A reading after a gap stands for the gap, but for no more than is allowed."""
-    at = [*range(1, 1001), 2000]
-    x = [1.0] * 1000 + [100.0]
-    (late,) = find("accumulation", x, at=at, levels=["20 u"], gap="1000 s")
-    assert late.score > 60
-    assert find("accumulation", x, at=at, levels=["20 u"], gap="60 s") == []
+def test_what_rests_at_zero_is_not_dead() -> None:
+    """Rain comes and goes; a sensor that has been dead from the start is not known to be."""
+    rain = np.clip(10 * np.sin(np.arange(5000) / 200), 0, None)
+    assert find("stuck_at_zero", rain, tolerance="0.01 u") == []
+    assert find("stuck_at_zero", np.zeros(5000), tolerance="0.01 u") == []

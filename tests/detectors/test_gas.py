@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -59,3 +61,54 @@ def test_something_must_be_asked_for() -> None:
     one = np.ones(1)
     with pytest.raises(ConfigError, match="expected bounds"):
         build("accumulation", {}, -one, one, one, "u")
+
+
+DAY = 288  # steps of 5 min
+BIOGAS: dict[str, Any] = {"level": "5 u", "fast": "3 u/h", "margin": "2 u"}
+
+
+def sewer(days: int, seed: int = 1) -> np.ndarray:
+    """Biogas that swells to 8 around noon, at most 1.6 an hour, each day a little differently."""
+    rng = np.random.default_rng(seed)
+    t = np.arange(days * DAY)
+    height = np.repeat(rng.normal(1.0, 0.05, days), DAY)
+    return 4 + height * -4 * np.cos(2 * np.pi * t / DAY) + rng.normal(0, 0.02, len(t))
+
+
+def from_midnight(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Values and their times in s from the next midnight on, in the middle of each step."""
+    return values, (-1_764_000_000) % 86_400 + 300.0 * np.arange(len(values)) + 150
+
+
+def test_the_daily_rhythm_is_biogas() -> None:
+    """Once three days are known, each day's swell is a notice and no leak."""
+    x, at = from_midnight(sewer(20))
+    late = [mark for mark in find("biogas", x, at=at, **BIOGAS) if mark.ts > at[5 * DAY]]
+    assert {mark.grade for mark in late} == {0, 1}
+    assert {mark.reason for mark in late} == {Reason.BIOGAS}
+    assert sum(mark.phase == ONSET for mark in late) == 15
+
+
+@pytest.mark.parametrize(("hour", "speed"), [(2, 4.0), (2, 1.0), (12, 6.0)])
+def test_a_leak_is_off_the_rhythm_or_fast(hour: int, speed: float) -> None:
+    """At night whatever its speed, and at noon when it comes fast; `speed` in u/h over three hours."""
+    x = sewer(10)
+    k = 8 * DAY + hour * 12
+    x[k : k + 36] += speed / 12 * np.arange(36) + (5 if hour == 2 else 0)
+    x, at = from_midnight(x)
+    leaks = [m for m in find("biogas", x, at=at, **BIOGAS) if m.grade == 2 and m.ts > at[5 * DAY]]
+    assert len(leaks) == 1
+    assert leaks[0].reason == Reason.LEAK
+    assert at[k] < leaks[0].ts < at[k + 24]
+
+
+def test_without_a_known_rhythm_gas_is_a_leak() -> None:
+    """In doubt for safety: on the first day nobody knows better."""
+    x, at = from_midnight(sewer(1))
+    assert find("biogas", x, at=at, **BIOGAS)[0].grade == 2
+
+
+def test_little_gas_is_nothing() -> None:
+    """Below `level` neither speed nor rhythm matters."""
+    x, at = from_midnight(0.5 * sewer(10))
+    assert find("biogas", x, at=at, **BIOGAS) == []
