@@ -191,6 +191,7 @@ class Panes:
     video: tuple[VideoEvent, ...] = ()  # by (ts, id)
     late: tuple[LateRows, ...] = ()  # whose own panes have closed by now
     ended: bool = False  # the whole stream is over: nothing follows
+    early: tuple[Finding, ...] = ()  # of the fast lane, since the last closing: told already, here in order
 
     def __len__(self) -> int:
         return len(self.sensor)
@@ -229,3 +230,4 @@ class Verdicts:
     video: tuple[VideoEvent, ...] = ()
     recorded: int = field(default=0, compare=False)
     ended: bool = False  # nothing follows from this shard
+    early: tuple[Finding, ...] = ()  # of the fast lane, told before: here for those who need all findings in order

@@ -17,7 +17,7 @@ from domain.records import Aggregates, DeadLetter, Frame, Panes, Verdicts
 from domain.settings import EngineSettings
 from operators.intake import Intake
 from operators.layout import Layout
-from operators.steps import aggregate, correlate, detect, detect_fast, order, stateful
+from operators.steps import aggregate, correlate, detect, order, stateful
 from sinks.clickhouse.blocks import Block, Blocks
 from sinks.clickhouse.sink import ClickHouseSink, EpochSink
 
@@ -50,12 +50,12 @@ def city_flow(intake: Intake, layout: Layout, settings: EngineSettings, outlets:
     records = op.input("read", flow, intake)
 
     frames = _only("frames", records, Frame)
-    panes = order("order", frames, layout, settings, len(intake.names))
+    arrived = order("order", frames, layout, settings, len(intake.names))
+    seen_at_once, panes = _only("seen_at_once", arrived, Verdicts), _only("panes", arrived, Panes)
     aggregates = aggregate("aggregate", panes, layout, settings)
-    seen_at_once = detect_fast("detect_fast", frames, layout)
     seen_in_order = detect("detect", panes, layout)
+    alerts = correlate("correlate", seen_in_order, layout, live=intake.live)
     found = op.merge("found", seen_at_once, seen_in_order)
-    alerts = correlate("correlate", found, layout, live=intake.live)
 
     blocks = _blocks("blocks", op.merge("rows", panes, aggregates), settings)
     rare = op.merge(

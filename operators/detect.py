@@ -65,7 +65,7 @@ class Bank:
             marks = self._buffer(2 * watch.slots)
             marks = marks[: watch.detector.advance(panes.upto, marks)]
             findings += watch.findings(marks, marks["ts"])
-        return Verdicts(self._shard, panes.upto, tuple(findings), panes.video, panes.recorded, panes.ended)
+        return Verdicts(self._shard, panes.upto, tuple(findings), panes.video, panes.recorded, panes.ended, panes.early)
 
     def _rows(self, watch: _Watch, local: Int32s, ts: Int64s, value: np.ndarray[Any, Any]) -> Marks:
         if not len(ts):

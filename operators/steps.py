@@ -22,10 +22,10 @@ from domain.settings import EngineSettings
 from operators.aggregate import Aggregator
 from operators.alerts.desk import Desk
 from operators.detect import Bank
+from operators.entrance import Entrance
 from operators.layout import Layout
-from operators.panes import PaneStore
 
-__all__ = ["aggregate", "correlate", "detect", "detect_fast", "order", "stateful"]
+__all__ = ["aggregate", "correlate", "detect", "order", "stateful"]
 
 X = TypeVar("X")
 Y = TypeVar("Y")
@@ -85,20 +85,20 @@ def stateful(
 @operator
 def order(
     step_id: str, up: KeyedStream[Frame], layout: Layout, settings: EngineSettings, partitions: int
-) -> KeyedStream[Panes]:
-    """Frames to closed panes, in order of event time."""
+) -> KeyedStream[Verdicts | Panes]:
+    """Frames to what the fast lane finds in them, as they arrive, and to closed panes, in order of event time."""
 
-    def build(frame: Frame, state: Any) -> PaneStore:
-        locals = len(layout.members[frame.shard])
-        return PaneStore(frame.shard, partitions, settings.time.pane, layout.local_of, locals, state)
+    def build(frame: Frame, state: Any) -> Entrance:
+        return Entrance(layout, settings, frame.shard, partitions, state)
 
-    def take(store: PaneStore, frames: list[Frame]) -> Iterable[Panes]:
-        panes = store.take(frames)
-        if panes is None:
-            return ()
-        if panes.duplicates:
-            metrics.DUPLICATES.labels(str(panes.shard)).inc(panes.duplicates)
-        return (panes,)
+    def take(entrance: Entrance, frames: list[Frame]) -> Iterable[Verdicts | Panes]:
+        for item in entrance.take(frames):
+            if isinstance(item, Verdicts):
+                yield _counted(item)
+                continue
+            if item.duplicates:
+                metrics.DUPLICATES.labels(str(item.shard)).inc(item.duplicates)
+            yield item
 
     return stateful("order", up, build, take)
 
@@ -120,20 +120,6 @@ def aggregate(
                 yield from aggregator.finish()
 
     return stateful("aggregate", up, build, take)
-
-
-@operator
-def detect_fast(step_id: str, up: KeyedStream[Frame], layout: Layout) -> KeyedStream[Verdicts]:
-    """Frames to findings of single sensors, as the rows arrive."""
-
-    def build(frame: Frame, state: Any) -> Bank:
-        return Bank(layout, frame.shard, Lane.FAST, state)
-
-    def take(bank: Bank, frames: list[Frame]) -> Iterable[Verdicts]:
-        found = (bank.fast(frame) for frame in frames if len(frame))
-        return [_counted(verdicts) for verdicts in found if verdicts is not None]
-
-    return stateful("detect_fast", up, build, take)
 
 
 @operator

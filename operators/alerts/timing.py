@@ -61,7 +61,7 @@ class Arrivals:
 
     def add(self, verdicts: Verdicts) -> None:
         """Take what one shard sent."""
-        for finding in verdicts.findings:
+        for finding in (*verdicts.early, *verdicts.findings):
             self._push(finding, 0)
         for event in verdicts.video:
             self._push(event, 1)
