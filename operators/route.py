@@ -38,12 +38,15 @@ def route(
         Of the partition after the batch, ns.
     """
     index, name = partition
-    bound, position = _scatter(rows.sensor, stamps.flag, layout.shard_of, layout.shards)
-    sensor, ts, value = rows.sensor[position], rows.ts[position], rows.value[position]
+    sensor, ts, value, message, flag = rows.sensor, rows.ts, rows.value, rows.message, stamps.flag
+    bound = np.array([0, len(rows)])
+    if layout.shards > 1 or stamps.future:  # otherwise the rows stand as they should
+        bound, position = _scatter(sensor, flag, layout.shard_of, layout.shards)
+        sensor, ts, value, flag = sensor[position], ts[position], value[position], flag[position]
+        message = message[position] if stamps.late else message
     known = late = None
     if stamps.late:
-        late = stamps.flag[position] == LATE
-        message = rows.message[position]
+        late = flag == LATE
         known = np.where(late, stamps.closed[message], ts)
     video = _video_by_shard(layout, rows.video, stamps)
     recorded = int(stamps.recorded[-1]) if len(stamps.recorded) else 0
