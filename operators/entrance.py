@@ -35,10 +35,10 @@ class Entrance:
     def __init__(
         self, layout: Layout, settings: EngineSettings, shard: int, partitions: int, state: dict[str, Any] | None = None
     ) -> None:
-        sensors = len(layout.members[shard])
         held = state or {"fast": None, "panes": None, "early": ()}
         self._fast = Bank(layout, shard, Lane.FAST, held["fast"])
-        self._store = PaneStore(shard, partitions, settings.time.pane, layout.local_of, sensors, held["panes"])
+        mine = layout.members[shard]
+        self._store = PaneStore(shard, partitions, settings.time.pane, layout.local_of, mine, held["panes"])
         self._early: list[Finding] = list(held["early"])
 
     def take(self, frames: Sequence[Frame]) -> Iterator[Verdicts | Panes]:

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 from numba import njit
 
 from domain.clock import NEVER, floor_to
@@ -24,6 +23,7 @@ __all__ = ["PaneStore"]
 LONG_SEGMENT: Final = 64
 
 Rows = tuple[Int32s, Int64s, Floats]
+Grouped = tuple[Int64s, Floats, Int64s, Int32s, Int64s]
 Ordered = tuple[Int32s, Int64s, Floats, Int64s, Int32s, Int64s, int]
 
 
@@ -38,8 +38,8 @@ class PaneStore:
         How many partitions feed it.
     interval
         Length of a pane, ns.
-    local_of, locals
-        Index of each sensor among the shard's own, and how many the shard has.
+    local_of, members
+        Index of each sensor among the shard's own, and the shard's own.
     """
 
     def __init__(
@@ -48,11 +48,11 @@ class PaneStore:
         partitions: int,
         interval: int,
         local_of: Int32s,
-        locals: int,
+        members: Int32s,
         state: dict[str, Any] | None = None,
     ) -> None:
         self._shard, self._interval = shard, interval
-        self._local_of, self._locals = local_of, locals
+        self._local_of, self._members = local_of, members
         self._closed = NEVER
         self._recorded = 0
         self._over = False  # the stream has ended, and those downstream were told
@@ -100,7 +100,7 @@ class PaneStore:
 
     def _close(self, upto: int) -> Panes:
         sensor, ts, value = self._take_rows(upto)
-        rows = _order(sensor, ts, value, self._interval, self._local_of, self._locals)
+        rows = _order(sensor, ts, value, self._interval, self._local_of, self._members)
         video = [event for event in self._video if event.known < upto or self._over]
         self._video = [event for event in self._video if event.known >= upto and not self._over]
         late = tuple(self._late)
@@ -190,7 +190,7 @@ def _concatenate(pieces: list[Rows]) -> Rows:
     return np.concatenate(sensor), np.concatenate(ts), np.concatenate(value)
 
 
-def _order(sensor: Int32s, ts: Int64s, value: Floats, interval: int, local_of: Int32s, locals: int) -> Ordered:
+def _order(sensor: Int32s, ts: Int64s, value: Floats, interval: int, local_of: Int32s, members: Int32s) -> Ordered:
     """Sort rows by (pane, sensor, time), dropping repeats; the order of arrival decides which of two repeats is first.
 
     Returns the columns; bounds, sensor and pane of the segments; and how many repeats were dropped.
@@ -201,19 +201,27 @@ def _order(sensor: Int32s, ts: Int64s, value: Floats, interval: int, local_of: I
     base = int(ts.min())
     base -= base % interval
     panes = (int(ts.max()) - base) // interval + 1
-    if panes * locals <= 4 * n + 65_536:
-        position = _bucket(sensor, ts, base, interval, panes, local_of, locals)
+    if panes * len(members) <= 4 * n + 65_536:
+        grouped = _bucket(sensor, ts, value, base, interval, panes, local_of, members)
     else:
-        position = np.lexsort((sensor, (ts - base) // interval))
-    return _segments(sensor, ts, value, position, interval)
+        grouped = _group(sensor, ts, value, interval)
+    return _segments(*grouped, n)
 
 
 @njit(nogil=True, cache=True)
 def _bucket(
-    sensor: Int32s, ts: Int64s, base: int, interval: int, panes: int, local_of: Int32s, locals: int
-) -> npt.NDArray[np.int64]:
-    """Stable counting sort by (pane, sensor): the rows in that order."""
+    sensor: Int32s,
+    ts: Int64s,
+    value: Floats,
+    base: int,
+    interval: int,
+    panes: int,
+    local_of: Int32s,
+    members: Int32s,
+) -> Grouped:
+    """Stable counting sort by (pane, sensor): columns, and bounds, sensor and pane of the segments."""
     n = len(ts)
+    locals = len(members)
     key = np.empty(n, np.int32)
     count = np.zeros(panes * locals + 1, np.int32)
     inverse = 1.0 / interval
@@ -227,86 +235,84 @@ def _bucket(
         k = pane * locals + local_of[sensor[i]]
         key[i] = k
         count[k + 1] += 1
-    for k in range(1, len(count)):
-        count[k] += count[k - 1]
-    position = np.empty(n, np.int64)
-    for i in range(n):
-        k = key[i]
-        position[count[k]] = i
-        count[k] += 1
-    return position
-
-
-@njit(nogil=True, cache=True)
-def _segments(sensor: Int32s, ts: Int64s, value: Floats, position: npt.NDArray[np.int64], interval: int) -> Ordered:
-    """Gather rows that are grouped by (pane, sensor), put each group in order of time, and drop repeats."""
-    n = len(position)
-    out_sensor = np.empty(n, np.int32)
-    out_ts = np.empty(n, np.int64)
-    out_value = np.empty(n, np.float64)
-    bound = np.empty(n + 1, np.int64)
-    of_sensor = np.empty(n, np.int32)
-    of_pane = np.empty(n, np.int64)
-    bound[0] = 0
     segments = 0
-    out = 0
-    i = 0
-    while i < n:
-        first = position[i]
-        s = sensor[first]
-        start = ts[first] - ts[first] % interval
-        end = start + interval
-        j = i + 1
-        ordered = True
-        last = ts[first]
-        while j < n:
-            t = ts[position[j]]
-            if sensor[position[j]] != s or t < start or t >= end:
-                break
-            if t < last:
-                ordered = False
-            last = t
-            j += 1
-        if not ordered:
-            _sort_by_time(ts, position, i, j)
-        begin = out
-        for k in range(i, j):
-            p = position[k]
-            if out > begin and ts[p] == out_ts[out - 1]:
-                continue
-            out_sensor[out] = s
-            out_ts[out] = ts[p]
-            out_value[out] = value[p]
-            out += 1
-        of_sensor[segments] = s
-        of_pane[segments] = start
-        segments += 1
-        bound[segments] = out
-        i = j
-    return (
-        out_sensor[:out],
-        out_ts[:out],
-        out_value[:out],
-        bound[: segments + 1].copy(),
-        of_sensor[:segments].copy(),
-        of_pane[:segments].copy(),
-        n - out,
+    for k in range(1, len(count)):
+        segments += count[k] > 0
+        count[k] += count[k - 1]
+    bound, of_sensor, of_pane = (
+        np.empty(segments + 1, np.int64),
+        np.empty(segments, np.int32),
+        np.empty(segments, np.int64),
     )
+    bound[0] = 0
+    at = 0
+    for k in range(panes * locals):
+        if count[k + 1] > count[k]:
+            of_sensor[at], of_pane[at] = members[k % locals], base + k // locals * interval
+            at += 1
+            bound[at] = count[k + 1]
+    out_ts, out_value = np.empty(n, np.int64), np.empty(n, np.float64)
+    for i in range(n):
+        to = count[key[i]]
+        count[key[i]] = to + 1
+        out_ts[to], out_value[to] = ts[i], value[i]
+    return out_ts, out_value, bound, of_sensor, of_pane
+
+
+def _group(sensor: Int32s, ts: Int64s, value: Floats, interval: int) -> Grouped:
+    """The same for few rows in many panes, which a counting sort would have to count one by one."""
+    pane = ts - ts % interval
+    order = np.lexsort((sensor, pane))
+    sensor, ts, value, pane = sensor[order], ts[order], value[order], pane[order]
+    first = np.flatnonzero(np.concatenate(([True], (np.diff(sensor) != 0) | (np.diff(pane) != 0))))
+    return ts, value, np.append(first, len(ts)), sensor[first], pane[first]
 
 
 @njit(nogil=True, cache=True)
-def _sort_by_time(ts: Int64s, position: npt.NDArray[np.int64], i: int, j: int) -> None:
-    """Stable sort of `position[i:j]` by time, in place."""
+def _segments(ts: Int64s, value: Floats, bound: Int64s, of_sensor: Int32s, of_pane: Int64s, n: int) -> Ordered:
+    """Put each group in order of time and drop repeats, in place."""
+    sensor = np.empty(n, np.int32)
+    out = 0
+    for segment in range(len(of_sensor)):
+        i, j = bound[segment], bound[segment + 1]
+        rising = True
+        for k in range(i + 1, j):
+            rising &= ts[k] > ts[k - 1]
+        if not rising:
+            _sort_by_time(ts, value, i, j)
+            j = _drop_repeats(ts, value, i, j)
+        if out < i:
+            for k in range(j - i):
+                ts[out + k], value[out + k] = ts[i + k], value[i + k]
+        sensor[out : out + j - i] = of_sensor[segment]
+        bound[segment] = out
+        out += j - i
+    bound[-1] = out
+    return sensor[:out], ts[:out], value[:out], bound, of_sensor, of_pane, n - out
+
+
+@njit(nogil=True, cache=True)
+def _sort_by_time(ts: Int64s, value: Floats, i: int, j: int) -> None:
+    """Stable sort of rows `i` to `j` by time, in place."""
     if j - i > LONG_SEGMENT:
-        part = position[i:j].copy()
-        order = np.argsort(ts[part], kind="mergesort")
-        for k in range(j - i):
-            position[i + k] = part[order[k]]
+        order = np.argsort(ts[i:j], kind="mergesort")
+        ts[i:j], value[i:j] = ts[i:j][order], value[i:j][order]
         return
     for k in range(i + 1, j):
-        p = position[k]
+        t, v = ts[k], value[k]
         m = k - 1
-        while m >= i and ts[position[m]] > ts[p]:
-            position[m + 1] = position[m]
+        while m >= i and ts[m] > t:
+            ts[m + 1], value[m + 1] = ts[m], value[m]
             m -= 1
-        position[m + 1] = p
+        ts[m + 1], value[m + 1] = t, v
+
+
+@njit(nogil=True, cache=True)
+def _drop_repeats(ts: Int64s, value: Floats, i: int, j: int) -> int:
+    """Keep the first of rows with the same time, moved together; return the new end."""
+    out = i + 1
+    for k in range(i + 1, j):
+        if ts[k] != ts[k - 1]:
+            ts[out], value[out] = ts[k], value[k]
+            out += 1
+    return out

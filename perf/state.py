@@ -94,7 +94,7 @@ class Shard:
     def __init__(self, layout: Layout, shard: int, settings: EngineSettings) -> None:
         members = layout.members[shard]
         pane = settings.time.pane
-        self.panes = PaneStore(shard, 1, pane, layout.local_of, len(members))
+        self.panes = PaneStore(shard, 1, pane, layout.local_of, members)
         self.aggregates = Aggregator(shard, pane, layout.local_of, members)
         self.fast, self.slow = Bank(layout, shard, Lane.FAST), Bank(layout, shard, Lane.PANE)
         self.blocks = Blocks(shard, settings.block)

@@ -78,7 +78,7 @@ def steps(city: City, settings: EngineSettings, source: Source) -> Iterator[Step
     layout = Layout(city, settings.shards)
     names = tuple(source.partitions())
     stores = [
-        PaneStore(shard, len(names), settings.time.pane, layout.local_of, len(layout.members[shard]))
+        PaneStore(shard, len(names), settings.time.pane, layout.local_of, layout.members[shard])
         for shard in range(layout.shards)
     ]
     intakes = [

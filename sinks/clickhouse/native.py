@@ -56,8 +56,10 @@ class Dictionary:
     @classmethod
     def select(cls, names: Sequence[str], code: npt.NDArray[np.integer[Any]]) -> Dictionary:
         """Only those of many names that `code` uses."""
-        used, inverse = np.unique(code, return_inverse=True)
-        return cls([names[i] for i in used.tolist()], inverse)
+        used = np.flatnonzero(np.bincount(code, minlength=len(names)))
+        place = np.empty(len(names), np.int32)
+        place[used] = np.arange(len(used), dtype=np.int32)
+        return cls([names[i] for i in used.tolist()], place[code])
 
     def __len__(self) -> int:
         return len(self.code)

@@ -17,28 +17,28 @@ from operators.panes import PaneStore, _order
 from tests.operators.streams import RULES, T0, Message, city, empty, frames, judge, messages
 
 SENSORS = 6
-SHARDS = 2
-LAYOUT = Layout(city(SENSORS), SHARDS)
+LAYOUTS = tuple(Layout(city(SENSORS), shards) for shards in (1, 2))  # rows of one shard take a shortcut
+LAYOUT = LAYOUTS[1]
 PARTITIONS = ((0, 1, 2), (3, 4, 5))  # a sensor stays in one partition
 
+layouts = st.sampled_from(LAYOUTS)
 streams = st.tuples(*(messages(sensors) for sensors in PARTITIONS))
 sizes = st.lists(st.integers(1, 9), min_size=1, max_size=4)
 
 
-def _oracle(stream: Sequence[Sequence[Message]]) -> dict[int, list[tuple[int, int, int, float]]]:
+def _oracle(stream: Sequence[Sequence[Message]], layout: Layout) -> dict[int, list[tuple[int, int, int, float]]]:
     """Rows (pane, sensor, ts, value) per shard, by the rules written out."""
-    rows: dict[int, dict[tuple[int, int, int], float]] = {shard: {} for shard in range(SHARDS)}
+    rows: dict[int, dict[tuple[int, int, int], float]] = {shard: {} for shard in range(layout.shards)}
     for items in stream:
         for verdict, _, _, (sensor, ts, value) in judge(items):
             if verdict == "on time":
                 key = (ts - ts % SECOND, sensor, ts)
-                rows[int(LAYOUT.shard_of[sensor])].setdefault(key, value)  # the first of two repeats stays
+                rows[int(layout.shard_of[sensor])].setdefault(key, value)  # the first of two repeats stays
     return {shard: [(*key, found[key]) for key in sorted(found)] for shard, found in rows.items()}
 
 
-def _store(shard: int, state: Any = None) -> PaneStore:
-    members = len(LAYOUT.members[shard])
-    return PaneStore(shard, len(PARTITIONS), RULES.pane, LAYOUT.local_of, members, state)
+def _store(shard: int, layout: Layout = LAYOUT, state: Any = None) -> PaneStore:
+    return PaneStore(shard, len(PARTITIONS), RULES.pane, layout.local_of, layout.members[shard], state)
 
 
 def _flat(panes: Sequence[Panes]) -> list[tuple[int, int, int, float]]:
@@ -62,39 +62,44 @@ def _interleave(parts: Sequence[list[Frame]], seed: int) -> list[Frame]:
     return out
 
 
-@given(streams, sizes, sizes, st.integers(0, 99), st.integers(1, 5))
+@given(layouts, streams, sizes, sizes, st.integers(0, 99), st.integers(1, 5))
 def test_panes_equal_the_rules_however_rows_travel(
-    stream: tuple[list[Message], list[Message]], left: list[int], right: list[int], seed: int, group: int
+    layout: Layout,
+    stream: tuple[list[Message], list[Message]],
+    left: list[int],
+    right: list[int],
+    seed: int,
+    group: int,
 ) -> None:
     """Any batching, interleaving of partitions and grouping by the engine give the oracle's panes, each once."""
     parts = [
-        frames(p, items, sizes, LAYOUT) for p, (items, sizes) in enumerate(zip(stream, (left, right), strict=True))
+        frames(p, items, sizes, layout) for p, (items, sizes) in enumerate(zip(stream, (left, right), strict=True))
     ]
     arrived = _interleave(parts, seed)
-    for shard in range(SHARDS):
-        store = _store(shard)
+    for shard in range(layout.shards):
+        store = _store(shard, layout)
         mine = [frame for frame in arrived if frame.shard == shard]
         answers = [store.take(mine[i : i + group]) for i in range(0, len(mine), group)]
         closed = [panes for panes in answers if panes is not None]
-        assert _flat(closed) == _oracle(stream)[shard]
+        assert _flat(closed) == _oracle(stream, layout)[shard]
         uptos = [panes.upto for panes in closed]
         assert uptos == sorted(uptos)
         assert [panes.ended for panes in closed] == [False] * (len(closed) - 1) + [True]
 
 
-@given(streams, sizes, st.integers(0, 30))
+@given(layouts, streams, sizes, st.integers(0, 30))
 def test_a_resumed_store_goes_on_as_if_nothing_had_happened(
-    stream: tuple[list[Message], list[Message]], sizes: list[int], cut: int
+    layout: Layout, stream: tuple[list[Message], list[Message]], sizes: list[int], cut: int
 ) -> None:
     """A snapshot taken anywhere, given to a new store, leads to the same panes."""
-    arrived = _interleave([frames(p, items, sizes, LAYOUT) for p, items in enumerate(stream)], 1)
-    for shard in range(SHARDS):
+    arrived = _interleave([frames(p, items, sizes, layout) for p, items in enumerate(stream)], 1)
+    for shard in range(layout.shards):
         mine = [frame for frame in arrived if frame.shard == shard]
-        store = _store(shard)
+        store = _store(shard, layout)
         closed = [store.take([frame]) for frame in mine[:cut]]
-        store = _store(shard, store.snapshot())
+        store = _store(shard, layout, store.snapshot())
         closed += [store.take([frame]) for frame in mine[cut:]]
-        assert _flat([panes for panes in closed if panes is not None]) == _oracle(stream)[shard]
+        assert _flat([panes for panes in closed if panes is not None]) == _oracle(stream, layout)[shard]
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 400), st.floats(-5, 5)), max_size=300), st.booleans())
@@ -104,7 +109,7 @@ def test_order_equals_a_plain_sort(rows: list[tuple[int, int, float]], sparse: b
     sensor = np.array([row[0] for row in rows], np.int32)
     ts = np.array([T0 + row[1] * step for row in rows], np.int64)
     value = np.array([row[2] for row in rows], np.float64)
-    got = _order(sensor, ts, value, SECOND, np.arange(4, dtype=np.int32), 4)
+    got = _order(sensor, ts, value, SECOND, np.arange(4, dtype=np.int32), np.arange(4, dtype=np.int32))
     first: dict[tuple[int, int, int], float] = {}
     for s, t, v in zip(sensor.tolist(), ts.tolist(), value.tolist(), strict=True):
         first.setdefault((t - t % SECOND, s, t), v)
