@@ -11,10 +11,11 @@ PYTEST_ARGS ?=
 BENCH_ARGS ?=
 DATA ?= ../shared/data
 SCORE_ARGS ?=
+NAMES ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test check bench score wheel lock clean
+.PHONY: help demo test check bench score pictures wheel lock clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -36,6 +37,10 @@ bench: $(VENV)/.installed ## all benchmarks, figures in build/bench.json
 
 score: $(VENV)/.installed ## every set of recordings by its published rules, figures in build/score.json
 	@$(BIN)/lifeline score all $(DATA) $(SCORE_ARGS)
+
+pictures: $(VENV)/.installed ## every detector's picture on a recording, and the costs of the last bench, in docs/detectors
+	@NUMBA_CACHE_DIR=$$($(BIN)/python -c 'from domain.kernel_cache import use_kernel_cache; print(use_kernel_cache())') \
+	    $(BIN)/python -m workbench.pictures $(DATA) $(NAMES)
 
 wheel: $(VENV)/.installed ## build/dist/lifeline-*.whl
 	@rm -rf build/dist

@@ -10,7 +10,7 @@ from numba import njit
 from pydantic import Field, model_validator
 
 from detectors.contract import Detector, Lane, Marks, Params, Reason
-from detectors.kernels import LIMIT, RISE, nanoseconds, settle
+from detectors.kernels import LIMIT, RISE, begin_block, nanoseconds, number, settle
 from domain.records import Floats, Int32s, Int64s
 from domain.units import QuantityField, Seconds
 
@@ -114,13 +114,13 @@ def _rows(
         if t <= cell.last or not abs(x) <= LIMIT:
             continue
         cell.last = t
-        block = t // length
+        block = number(t, length, cell.block)
         if block != cell.block:
             if cell.count:
                 n = _close(out, n, cell, slot, t, floor, excess, rise, length, dip, release)
-            if block != cell.block + 1:  # the row of blocks is broken
+            if not begin_block(cell, block):  # the row of blocks is broken
                 cell.filled = 0
-            cell.block, cell.count, cell.sum, cell.beyond = block, 0, 0.0, 0.0
+            cell.beyond = 0.0
         cell.count += 1
         cell.sum += x
         cell.beyond += max(x - floor, 0.0)
@@ -175,8 +175,9 @@ class Accumulation(Detector):
     massive exposure, and a `window` for a climb. State: 264 bytes a sensor. Marks: score is the exposure or the climb,
     value the latest block's mean, baseline the floor or the climb's first mean.
 
-    Method: time-weighted average exposure over a shift of eight hours, as in EN 689:2018, on block means; steady
-    climbs as in Mann, Nonparametric Tests against Trend, Econometrica 13 (1945), with all neighbours in order.
+    Method: time-weighted average over the eight hours of a shift, the reference period of occupational exposure limits
+    (EN 689:2018), on block means; steady climbs after Mann, Nonparametric Tests against Trend, Econometrica 13 (1945),
+    of neighbouring blocks in place of all pairs.
     """
 
     name = "accumulation"

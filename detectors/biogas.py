@@ -9,7 +9,7 @@ from numba import njit
 from pydantic import Field, model_validator
 
 from detectors.contract import Detector, Lane, Marks, Params, Reason
-from detectors.kernels import LIMIT, nanoseconds, settle
+from detectors.kernels import LIMIT, begin_block, nanoseconds, number, settle
 from domain.records import Floats, Int32s, Int64s
 from domain.units import QuantityField, RateField, Seconds
 
@@ -39,13 +39,13 @@ def _close(
 ) -> int:
     """Judge the step that has just ended, then learn it."""
     x = cell.sum / cell.count
-    begin = cell.step * step
+    begin = cell.block * step
     today = begin // day
     h = min((begin - today * day) // (day // _HOURS), _HOURS - 1)
     today += 1
 
-    rushes = cell.before_step > 0 and x - cell.before >= fast * (cell.step - cell.before_step)
-    cell.before, cell.before_step = x, cell.step
+    rushes = cell.before_block > 0 and x - cell.before >= fast * (cell.block - cell.before_block)
+    cell.before, cell.before_block = x, cell.block
     known = cell.days[h] - (1 if cell.today[h] == today else 0) >= days
     e = x - cell.mean[h]
     bound = max(margin, times * cell.spread[h])
@@ -100,11 +100,11 @@ def _rows(
         if t <= cell.last or not abs(x) <= LIMIT:
             continue
         cell.last = t
-        now = t // step
-        if now != cell.step:
+        block = number(t, step, cell.block)
+        if block != cell.block:
             if cell.count:
                 n = _close(out, n, cell, slot, t, step, day, days, level, fast, margin, times, release, alpha)
-            cell.step, cell.count, cell.sum = now, 0, 0.0
+            begin_block(cell, block)
         cell.count += 1
         cell.sum += x
     return n
@@ -165,11 +165,11 @@ class Biogas(Detector):
         [
             ("last", np.int64),
             ("onset", np.int64),
-            ("step", np.int64),  # the step that is being filled
+            ("block", np.int64),  # the step that is being filled
             ("sum", np.float64),
             ("count", np.int64),
             ("before", np.float64),  # mean of the latest step with readings, and
-            ("before_step", np.int64),  # which that was
+            ("before_block", np.int64),  # which that was
             ("score", np.float64),
             ("mean", np.float64, _HOURS),
             ("spread", np.float64, _HOURS),  # mean absolute deviation

@@ -7,13 +7,12 @@ from itertools import pairwise
 from typing import Any, Final, Self
 
 import numpy as np
-import numpy.typing as npt
 from numba import njit
 from pydantic import Field, model_validator
 
 from detectors.contract import Marks, Params, Reason
 from detectors.kernels import RISE, nanoseconds, settle
-from detectors.steps import STEP_FIELDS, STEP_WIDTH, SteppedDetector
+from detectors.steps import DRAIN_WIDTH, SteppedDetector, step_fields
 from domain.records import Floats, Int32s, Int64s
 from domain.units import Seconds
 
@@ -35,6 +34,7 @@ def _judge(
     means: Any,
     step: int,
     out: Marks,
+    shares: Floats,
     level: int,
     flow: int,
     rain: int,
@@ -81,6 +81,7 @@ def _judge(
             cell.count = 0  # learn anew
         bound = max(rise[grade - 1], noise) if grade else release * max(rise[0], noise)
         reason = _RELATION if gauged else RISE
+        shares[n, level] = 1.0
         n = settle(out, n, cell, slot, grade, reason, t + step, t, excess, bound, cell.level, expected)
         cell.score = min(max(excess / max(rise[0], noise), 0.0), 1e3) if begins else 0.0
         if rains or grade:
@@ -101,17 +102,17 @@ def _judge(
 class BlockageParams(Params):
     """Sensors are named by their place among those of the asset that the monitor selects, in the city file's order."""
 
-    level: int = Field(1, ge=1, le=STEP_WIDTH, description="Which of an asset's sensors is the level, from 1.")
+    level: int = Field(1, ge=1, le=DRAIN_WIDTH, description="Which of an asset's sensors is the level, from 1.")
     flow: int = Field(
         2,
         ge=0,
-        le=STEP_WIDTH,
+        le=DRAIN_WIDTH,
         description="Which is the flow meter, from 1; with 0, or where there is none, the level's own mean counts.",
     )
     rain: int = Field(
         3,
         ge=0,
-        le=STEP_WIDTH,
+        le=DRAIN_WIDTH,
         description="Which is the rain gauge, from 1; with 0, or where there is none, it never rains.",
     )
     rise: tuple[float, ...] = Field(
@@ -162,10 +163,12 @@ class Blockage(SteppedDetector):
     """
 
     name = "blockage"
+    WIDTH = DRAIN_WIDTH
+    kernel = staticmethod(_judge)
     Params = BlockageParams
     STATE = np.dtype(
         [
-            *STEP_FIELDS,
+            *step_fields(DRAIN_WIDTH),
             ("onset", np.int64),
             ("at", np.int64),  # the last step with level and flow, and the last with rain
             ("rained", np.int64),
@@ -183,36 +186,19 @@ class Blockage(SteppedDetector):
         align=True,
     )
 
-    def __init__(self, params: BlockageParams, low: Floats, high: Floats, rate: Floats, group: Int32s) -> None:
-        super().__init__(params, low, high, rate, group)
-        self._rise = np.array(params.rise, np.float64)
-
-    def judge(  # noqa: D102
-        self, groups: Int32s, ticks: Int64s, means: npt.NDArray[np.float64], step: int, out: Marks, shares: Floats
-    ) -> int:
+    def settings(self) -> tuple[Any, ...]:  # noqa: D102
         p = self.params
-        n = int(
-            _judge(
-                self.state,
-                self.members,
-                groups,
-                ticks,
-                means,
-                step,
-                out,
-                p.level - 1,
-                p.flow - 1,
-                p.rain - 1,
-                self._rise,
-                p.z,
-                p.memory,
-                p.trace,
-                nanoseconds(p.dry),
-                p.learn,
-                -math.expm1(-1.0 / p.horizon),
-                nanoseconds(p.accept),
-                p.release,
-            )
+        return (
+            p.level - 1,
+            p.flow - 1,
+            p.rain - 1,
+            np.array(p.rise, np.float64),
+            p.z,
+            p.memory,
+            p.trace,
+            nanoseconds(p.dry),
+            p.learn,
+            -math.expm1(-1.0 / p.horizon),
+            nanoseconds(p.accept),
+            p.release,
         )
-        shares[:n, p.level - 1] = 1.0
-        return n

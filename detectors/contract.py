@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from enum import IntEnum, StrEnum
-from typing import Any, ClassVar, Final, Literal
+from typing import Any, ClassVar, Final, Literal, get_type_hints
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict
 from domain.errors import StateError
 from domain.findings import Verdict
 from domain.records import Floats, Int32s, Int64s
+from domain.units import Seconds
 
 __all__ = ["CHANGE", "END", "MARK", "ONSET", "Detector", "GroupDetector", "Lane", "Marks", "Params", "Reason"]
 
@@ -59,7 +60,7 @@ class Lane(StrEnum):
 
 
 class Reason(IntEnum):
-    """Why: the code in a mark. Faults carry one; an event has NONE or what the detector can say."""
+    """Why: the code in a mark. Every finding carries one."""
 
     NONE = 0
     STUCK = 1
@@ -73,9 +74,16 @@ class Reason(IntEnum):
     EXPOSURE = 9  # too much for too long
     LEAK = 10
     BIOGAS = 11
+    WIDTH = 12
+    FATIGUE = 13
+    IMPACT = 14
+    MODEL = 15  # a learned model finds it strange
     NOISE = 20
     DRIFT = 21
     STUCK_AT_ZERO = 22
+    OFFSET = 23
+    GAIN = 24
+    CLOCK = 25
 
     @property
     def text(self) -> str:
@@ -91,6 +99,12 @@ class Params(BaseModel):
     """Base of a detector's parameters: typed, frozen, unknown fields refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    def written(self) -> dict[str, Any]:
+        """All of them as a file says them: from it the same parameters can be read again, to the last digit."""
+        hints = get_type_hints(type(self), include_extras=True)
+        values = self.model_dump(mode="json", exclude_none=True)
+        return {name: f"{value!r} s" if hints[name] == Seconds else value for name, value in values.items()}
 
 
 class Detector(ABC):

@@ -18,7 +18,7 @@ __all__ = ["CrackGrowth", "CrackGrowthParams"]
 
 _PARTS: Final = 12  # of a day
 _DAYS: Final = 14
-_NONE: Final = int(Reason.NONE)
+_WIDTH: Final = int(Reason.WIDTH)
 
 
 @njit(nogil=True, cache=True)
@@ -95,7 +95,7 @@ def _rows(
                 grade = max(cell.wide, cell.fast)
                 # The graver says why; at the end, the one that there is a threshold for.
                 if cell.wide >= cell.fast and len(wide):
-                    score, bounds, reason = width, wide, _NONE
+                    score, bounds, reason = width, wide, _WIDTH
                 else:
                     score, bounds, reason = speed, fast, RISE
                 bound = bounds[grade - 1] if grade else release * bounds[0]
@@ -144,7 +144,7 @@ class CrackGrowth(Detector):
     A day's width is the median of the means of its twelve parts, so that neither the daily rhythm, nor spikes, nor
     uneven sampling shift it; a day with readings in fewer than six parts does not count. Growth is the median of the
     slopes between all pairs of the latest fourteen days, of which seven must count. The grade is the higher of the two;
-    the reason is "rise" where growth is the graver.
+    the reason is "width" or "rise", whichever is the graver.
 
     Misses what opens and closes within a day, and growth that stops within days. Takes the yearly opening of a joint
     for growth if the threshold is below it: a joint that moves by A in a year, peak to peak, moves by up to A / 116 a

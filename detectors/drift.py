@@ -9,7 +9,7 @@ from numba import njit
 from pydantic import Field, model_validator
 
 from detectors.contract import Detector, Lane, Marks, Params, Reason
-from detectors.kernels import LIMIT, nanoseconds, settle
+from detectors.kernels import LIMIT, begin_block, nanoseconds, number, settle
 from domain.findings import Verdict
 from domain.records import Floats, Int32s, Int64s
 from domain.units import QuantityField, RateField, Seconds
@@ -45,7 +45,7 @@ def _rows(
         if t <= cell.last or not abs(x) <= LIMIT:
             continue
         cell.last = t
-        block = t // length
+        block = number(t, length, cell.block)
         if block != cell.block:
             if cell.count:
                 mean = cell.sum / cell.count
@@ -74,10 +74,9 @@ def _rows(
                     if grade and not cell.grade:
                         cell.side = 1 if slope > 0.0 else -1
                     n = settle(out, n, cell, slot, grade, _DRIFT, t, onset, moved, bound, mean, baseline)
-                if block != cell.block + 1:  # the row of blocks is broken
-                    cell.filled = 0
-                    cell.score = 0.0
-            cell.block, cell.sum, cell.count = block, 0.0, 0
+            if not begin_block(cell, block):  # the row of blocks is broken
+                cell.filled = 0
+                cell.score = 0.0
         cell.sum += x
         cell.count += 1
     return n
@@ -125,9 +124,8 @@ class Drift(Detector):
     score is the movement within the window, value the latest block's mean, baseline the line's beginning, onset the
     first block's beginning.
 
-    Method: least-squares slope over block means with a bound on the residuals; the gradual fault of Sharma, Golubchik
-    and Govindan, Sensor Faults: Detection Methods and Prevalence in Real-World Datasets, ACM Transactions on Sensor
-    Networks 6 (2010).
+    Method: least-squares slope over block means with a bound on the residuals; the drift fault of Ni et al., Sensor
+    Network Data Fault Types, ACM Transactions on Sensor Networks 5 (2009).
     """
 
     name = "drift"

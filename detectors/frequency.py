@@ -160,8 +160,9 @@ class Frequency(Detector):
     kept; the median of the latest three is judged against it.
 
     Misses shifts out of the band, which fold back into it, and what happens while nothing excites the structure.
-    Another mode inside the band pulls the estimate. Temperature alone shifts bridges by a few percent in a year: set
-    thresholds beyond. Needs `learn` windows to start, two windows to find a shift, and four readings an oscillation.
+    Another mode inside the band pulls the estimate. Temperature alone shifts bridges by a few percent in a year, frost
+    by more: set thresholds beyond. Needs `learn` windows to start, two windows to find a shift, and four readings an
+    oscillation.
     State: 288 bytes a sensor. Marks: score is the shift in percent, value the frequency in Hz, baseline the reference.
 
     Method: pulse-pair estimate (Miller and Rochwarger, A Covariance Approach to Spectral Moment Estimation, IEEE

@@ -7,13 +7,12 @@ from itertools import pairwise
 from typing import Any, Final, Self
 
 import numpy as np
-import numpy.typing as npt
 from numba import njit
 from pydantic import Field, model_validator
 
 from detectors.contract import Marks, Params
 from detectors.kernels import RISE, nanoseconds, settle
-from detectors.steps import STEP_FIELDS, STEP_WIDTH, SteppedDetector
+from detectors.steps import DRAIN_WIDTH, SteppedDetector, step_fields
 from domain.records import Floats, Int32s, Int64s
 from domain.units import Seconds
 
@@ -32,6 +31,7 @@ def _judge(
     means: Any,
     step: int,
     out: Marks,
+    shares: Floats,
     flow: int,
     rain: int,
     rise: Floats,
@@ -75,6 +75,7 @@ def _judge(
             grade = 0
             cell.seen[:] = 0  # learn anew
         bound = max(rise[grade - 1], noise) if grade else release * max(rise[0], noise)
+        shares[n, flow] = 1.0
         n = settle(out, n, cell, slot, grade, RISE, t + step, cell.since, excess, bound, x, usual)
         if accepted or (grade == 0 and excess < max(rise[0], noise)):
             cell.since = 0
@@ -95,11 +96,11 @@ def _judge(
 class IllicitDischargeParams(Params):
     """Sensors are named by their place among those of the asset that the monitor selects, in the city file's order."""
 
-    flow: int = Field(1, ge=1, le=STEP_WIDTH, description="Which of an asset's sensors is the flow meter, from 1.")
+    flow: int = Field(1, ge=1, le=DRAIN_WIDTH, description="Which of an asset's sensors is the flow meter, from 1.")
     rain: int = Field(
         2,
         ge=0,
-        le=STEP_WIDTH,
+        le=DRAIN_WIDTH,
         description="Which is the rain gauge, from 1; with 0, or where there is none, it never rains.",
     )
     rise: tuple[float, ...] = Field(
@@ -148,10 +149,12 @@ class IllicitDischarge(SteppedDetector):
     """
 
     name = "illicit_discharge"
+    WIDTH = DRAIN_WIDTH
+    kernel = staticmethod(_judge)
     Params = IllicitDischargeParams
     STATE = np.dtype(
         [
-            *STEP_FIELDS,
+            *step_fields(DRAIN_WIDTH),
             ("usual", np.float64, BINS),
             ("spread", np.float64, BINS),  # variance
             ("seen", np.int32, BINS),  # steps learned
@@ -166,36 +169,19 @@ class IllicitDischarge(SteppedDetector):
         align=True,
     )
 
-    def __init__(self, params: IllicitDischargeParams, low: Floats, high: Floats, rate: Floats, group: Int32s) -> None:
-        super().__init__(params, low, high, rate, group)
-        self._rise = np.array(params.rise, np.float64)
-
-    def judge(  # noqa: D102
-        self, groups: Int32s, ticks: Int64s, means: npt.NDArray[np.float64], step: int, out: Marks, shares: Floats
-    ) -> int:
+    def settings(self) -> tuple[Any, ...]:  # noqa: D102
         p = self.params
-        n = int(
-            _judge(
-                self.state,
-                self.members,
-                groups,
-                ticks,
-                means,
-                step,
-                out,
-                p.flow - 1,
-                p.rain - 1,
-                self._rise,
-                p.z,
-                nanoseconds(p.period) // BINS,
-                p.trace,
-                nanoseconds(p.dry),
-                p.learn,
-                -math.expm1(-1.0 / p.horizon),
-                nanoseconds(p.hold),
-                nanoseconds(p.accept),
-                p.release,
-            )
+        return (
+            p.flow - 1,
+            p.rain - 1,
+            np.array(p.rise, np.float64),
+            p.z,
+            nanoseconds(p.period) // BINS,
+            p.trace,
+            nanoseconds(p.dry),
+            p.learn,
+            -math.expm1(-1.0 / p.horizon),
+            nanoseconds(p.hold),
+            nanoseconds(p.accept),
+            p.release,
         )
-        shares[:n, p.flow - 1] = 1.0
-        return n

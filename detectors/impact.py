@@ -17,7 +17,7 @@ from domain.units import QuantityField, Seconds
 __all__ = ["Impact", "ImpactParams"]
 
 _CLIP: Final = 3.0  # in the noise a reading counts for at most so many times the noise
-_NONE: Final = int(Reason.NONE)
+_IMPACT: Final = int(Reason.IMPACT)
 
 
 @njit(nogil=True, cache=True)
@@ -50,7 +50,7 @@ def _rows(
         away = x - cell.level
         size = abs(away)
         if cell.grade and t - cell.found >= quiet:
-            n = settle(out, n, cell, slot, 0, _NONE, t, t, size, cell.bound, x, cell.level)
+            n = settle(out, n, cell, slot, 0, _IMPACT, t, t, size, cell.bound, x, cell.level)
         if cell.count < warm_up:
             cell.count += 1
             cell.level += away / cell.count
@@ -78,7 +78,7 @@ def _rows(
                 if grade > cell.grade:
                     bound = max(peak[grade - 1], cell.bound)
                     top = cell.level + cell.most
-                    n = settle(out, n, cell, slot, grade, _NONE, t, cell.since, most, bound, top, cell.level)
+                    n = settle(out, n, cell, slot, grade, _IMPACT, t, cell.since, most, bound, top, cell.level)
         # A reading counts for a bit at most, so that a blow is not learned but louder traffic is.
         step = min(size, _CLIP * max(cell.noise, alpha * peak[0]))
         cell.level += alpha * (step if away > 0.0 else -step)
@@ -126,7 +126,7 @@ class Impact(Detector):
     reading looks like a blow: select `spike` beside it. Needs `warm_up` readings to start, and ten or more in a blow.
     State: 80 bytes a sensor. Marks: score is the peak's distance from the level, value the peak, baseline the level.
 
-    Method: peak over a robust noise level, by clipped exponential means (Huber, Robust Statistics, 1981, chapter 1).
+    Method: peak over a robust noise level, by clipped exponential means (Huber, Robust Statistics, 1981).
     """
 
     name = "impact"

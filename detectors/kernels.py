@@ -12,7 +12,7 @@ from numba import njit
 
 from detectors.contract import CHANGE, END, ONSET, Reason
 
-__all__ = ["FALL", "LIMIT", "RISE", "SKIPPED", "nanoseconds", "settle", "write"]
+__all__ = ["FALL", "LIMIT", "RISE", "SKIPPED", "nanoseconds", "number", "settle", "write"]
 
 RISE: Final = int(Reason.RISE)
 FALL: Final = int(Reason.FALL)
@@ -35,6 +35,26 @@ def nanoseconds(seconds: float) -> int:
     1500000000
     """
     return min(round(min(seconds, 1e12) * 1e9), _LONGEST)
+
+
+@njit(nogil=True, cache=True)
+def number(t: int, length: int, near: int) -> int:
+    """Number of the stretch of `length` ns that t lies in; without a division if that is `near` or the one after."""
+    into = t - near * length
+    if 0 <= into < length:
+        return near
+    return near + 1 if 0 <= into - length < length else t // length
+
+
+@njit(nogil=True, cache=True)
+def begin_block(cell: Any, block: int) -> bool:
+    """Begin a block of readings that are averaged; whether it follows the one that was filled before.
+
+    `cell` has the fields `block`, `sum` and `count`.
+    """
+    follows = block == cell.block + 1
+    cell.block, cell.sum, cell.count = block, 0.0, 0
+    return bool(follows)
 
 
 @njit(nogil=True, cache=True)

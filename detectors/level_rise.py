@@ -7,13 +7,12 @@ from itertools import pairwise
 from typing import Any, Final, Self
 
 import numpy as np
-import numpy.typing as npt
 from numba import njit
 from pydantic import Field, model_validator
 
 from detectors.contract import Marks, Params
 from detectors.kernels import RISE, settle
-from detectors.steps import STEP_FIELDS, STEP_WIDTH, SteppedDetector
+from detectors.steps import DRAIN_WIDTH, SteppedDetector, step_fields
 from domain.records import Floats, Int32s, Int64s
 from domain.units import Seconds
 
@@ -46,6 +45,7 @@ def _judge(
     means: Any,
     step: int,
     out: Marks,
+    shares: Floats,
     level: int,
     rain: int,
     rise: Floats,
@@ -91,6 +91,7 @@ def _judge(
             if (excess >= bound and ripe) or (k < cell.grade and excess >= release * bound):
                 grade = k + 1
         least = (rise[grade - 1] if grade else release * rise[0]) + part * explained * (1.0 if grade else release)
+        shares[n, level] = 1.0
         n = settle(out, n, cell, slot, grade, RISE, t + step, t, excess, least, x, x - cell.speed + explained)
         cell.score = min(max(excess / (rise[0] + part * explained), 0.0), 1e3)
         if rains and grade == 0:
@@ -107,11 +108,11 @@ def _judge(
 class LevelRiseParams(Params):
     """Sensors are named by their place among those of the asset that the monitor selects, in the city file's order."""
 
-    level: int = Field(1, ge=1, le=STEP_WIDTH, description="Which of an asset's sensors is the level, from 1.")
+    level: int = Field(1, ge=1, le=DRAIN_WIDTH, description="Which of an asset's sensors is the level, from 1.")
     rain: int = Field(
         2,
         ge=0,
-        le=STEP_WIDTH,
+        le=DRAIN_WIDTH,
         description="Which is the rain gauge, from 1; with 0, or where there is none, the speed alone counts.",
     )
     rise: tuple[float, ...] = Field(
@@ -164,10 +165,12 @@ class LevelRise(SteppedDetector):
     """
 
     name = "level_rise"
+    WIDTH = DRAIN_WIDTH
+    kernel = staticmethod(_judge)
     Params = LevelRiseParams
     STATE = np.dtype(
         [
-            *STEP_FIELDS,
+            *step_fields(DRAIN_WIDTH),
             ("onset", np.int64),
             ("at", np.int64),  # the last step, and the last one with a level
             ("before", np.int64),
@@ -184,34 +187,17 @@ class LevelRise(SteppedDetector):
         align=True,
     )
 
-    def __init__(self, params: LevelRiseParams, low: Floats, high: Floats, rate: Floats, group: Int32s) -> None:
-        super().__init__(params, low, high, rate, group)
-        self._rise = np.array(params.rise, np.float64)
-
-    def judge(  # noqa: D102
-        self, groups: Int32s, ticks: Int64s, means: npt.NDArray[np.float64], step: int, out: Marks, shares: Floats
-    ) -> int:
+    def settings(self) -> tuple[Any, ...]:  # noqa: D102
         p = self.params
-        n = int(
-            _judge(
-                self.state,
-                self.members,
-                groups,
-                ticks,
-                means,
-                step,
-                out,
-                p.level - 1,
-                p.rain - 1,
-                self._rise,
-                p.part,
-                p.memory,
-                p.response,
-                p.trace,
-                p.learn,
-                math.exp(-1.0 / p.horizon),
-                p.release,
-            )
+        return (
+            p.level - 1,
+            p.rain - 1,
+            np.array(p.rise, np.float64),
+            p.part,
+            p.memory,
+            p.response,
+            p.trace,
+            p.learn,
+            math.exp(-1.0 / p.horizon),
+            p.release,
         )
-        shares[:n, p.level - 1] = 1.0
-        return n

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import coo_array
+from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import dijkstra
 
-from detectors.pipe_network import PipeNetwork, Sensitivity
+from detectors.pipe_network import Sensitivity
 from domain.records import Floats
 
-__all__ = ["BurstPlace", "LeakPlace", "burst_place", "leak_place"]
+__all__ = ["BurstPlace", "LeakPlace", "Pipes", "burst_place", "leak_place", "pipe_graph"]
 
 #: Increase of chi-square that a 90 % region of two parameters (place and size) takes in.
 _REGION: Final = 4.61
@@ -89,6 +89,22 @@ def leak_place(step: Floats, noise: Floats, sensitivity: Sensitivity, between: F
     return LeakPlace(middle, float(flow[best]), float(gain[best] / total), float(radius), tuple(order[:count].tolist()))
 
 
+class Pipes(Protocol):
+    """Pipes between nodes: a `PipeNetwork`, or what a city's files say of one."""
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """Names."""
+
+    @property
+    def ends(self) -> npt.NDArray[np.int64]:
+        """Indices of the two nodes of each pipe. Shape (pipes, 2)."""
+
+    @property
+    def length(self) -> Floats:
+        """Of each pipe, m. Shape (pipes,)."""
+
+
 @dataclass(frozen=True, slots=True)
 class BurstPlace:
     """Where a pressure wave came from.
@@ -115,7 +131,7 @@ class BurstPlace:
 
 
 def burst_place(
-    network: PipeNetwork,
+    network: Pipes,
     arrivals: Mapping[str, float],
     speed: float = 1000.0,
     sigma: float = 0.01,
@@ -142,66 +158,59 @@ def burst_place(
     spacing
         Of the places that are tried, m.
 
-    Method: Misiunas et al., Pipeline Break Detection Using Pressure Transient Monitoring, J. Water Resources Planning
-    and Management 131 (2005), on a graph.
+    Method: arrivals on the graph of the pipes as in Srirangarajan et al., Wavelet-Based Burst Event Detection and
+    Localization in Water Distribution Systems, Journal of Signal Processing Systems 72 (2013), by least squares.
     """
     names = sorted(name for name in arrivals if name in network.nodes)
     if len(names) < 2:
         return None
     times = np.array([arrivals[name] for name in names])
-    a, b = network.ends.T
-    n = len(network.nodes)
-    graph = coo_array((np.maximum(network.length, 1e-6), (np.minimum(a, b), np.maximum(a, b))), (n, n))
-    graph = _shortest_parallel(graph)
+    origin = float(times.min())
+    graph = pipe_graph(network)
     apart = dijkstra(graph, False, indices=[network.nodes.index(name) for name in names])
-    best: tuple[float, int, float, float, float] | None = None
-    places: list[tuple[float, int, float]] = []
-    for pipe, (i, j) in enumerate(network.ends.tolist()):
-        length = float(network.length[pipe])
-        x = np.linspace(0.0, length, max(2, int(length / spacing) + 1))
-        way = np.minimum(apart[:, i, None] + x, apart[:, j, None] + (length - x))  # (sensors, places)
-        if not np.isfinite(way).all():
-            continue
-        travel = way / speed
-        weight = 1.0 / (sigma**2 + (speed_sigma * (travel - travel.min(axis=0))) ** 2)
-        start = ((times[:, None] - travel) * weight).sum(axis=0) / weight.sum(axis=0)
-        rest = times[:, None] - travel - start
-        cost = (rest**2 * weight).sum(axis=0) + np.log(1.0 / weight).sum(axis=0)
-        places += [(float(c), pipe, float(at)) for c, at in zip(cost.tolist(), x.tolist(), strict=True)]
-        k = int(np.argmin(cost))
-        if best is None or cost[k] < best[0]:
-            best = (
-                float(cost[k]),
-                pipe,
-                float(x[k]),
-                float(start[k]),
-                float(np.sqrt(np.mean(rest[:, k] ** 2))),
-            )
-    if best is None:
+    # The places: `at` m from the first end of `pipe`, and as far from the other as `rest`.
+    count = np.maximum(2, (network.length / spacing).astype(np.int64) + 1)
+    pipe = np.repeat(np.arange(len(count)), count)
+    step = np.arange(len(pipe)) - np.repeat(np.cumsum(count) - count, count)
+    at = network.length[pipe] * step / (count[pipe] - 1)
+    rest = network.length[pipe] - at
+    first, second = network.ends[pipe].T
+    way = np.minimum(apart[:, first] + at, apart[:, second] + rest)  # (sensors, places)
+    reached = np.isfinite(way).all(axis=0)
+    if not reached.any():
         return None
-    cost_least, pipe, offset, time, error = best
-    i, j = network.ends[pipe]
-    length = float(network.length[pipe])
-    ends = dijkstra(graph, False, indices=[i, j])
-    radius = 0.0
-    for cost_there, other, at in places:
-        if cost_there > cost_least + _REGION:
-            continue
-        if other == pipe:
-            distance = abs(at - offset)
-        else:
-            u, v = network.ends[other]
-            rest_length = float(network.length[other]) - at
-            distance = min(
-                offset + min(ends[0, u] + at, ends[0, v] + rest_length),
-                length - offset + min(ends[1, u] + at, ends[1, v] + rest_length),
-            )
-        radius = max(radius, float(distance))
-    return BurstPlace(pipe, offset, time, error, max(radius, 0.5 * spacing))
+    pipe, at, rest, first, second, way = (
+        pipe[reached],
+        at[reached],
+        rest[reached],
+        first[reached],
+        second[reached],
+        way[:, reached],
+    )
+    travel = way / speed
+    weight = 1.0 / (sigma**2 + (speed_sigma * (travel - travel.min(axis=0))) ** 2)
+    since = (times - origin)[:, None] - travel
+    start = (since * weight).sum(axis=0) / weight.sum(axis=0)
+    cost = ((since - start) ** 2 * weight).sum(axis=0) - np.log(weight).sum(axis=0)
+    k = int(np.argmin(cost))
+    near = cost <= cost[k] + _REGION
+    ends = dijkstra(graph, False, indices=[first[k], second[k]])
+    around = np.minimum(
+        at[k] + np.minimum(ends[0, first] + at, ends[0, second] + rest),
+        rest[k] + np.minimum(ends[1, first] + at, ends[1, second] + rest),
+    )
+    around = np.where(pipe == pipe[k], np.minimum(np.abs(at - at[k]), around), around)
+    error = float(np.sqrt(np.mean((since[:, k] - start[k]) ** 2)))
+    radius = max(float(around[near].max()), 0.5 * spacing)
+    return BurstPlace(int(pipe[k]), float(at[k]), origin + float(start[k]), error, radius)
 
 
-def _shortest_parallel(graph: coo_array) -> npt.NDArray[np.float64]:
-    """A dense graph in which of parallel pipes the shortest counts (0: none)."""
-    dense = np.full(graph.shape, np.inf)
-    np.minimum.at(dense, (graph.row, graph.col), graph.data)
-    return np.where(np.isfinite(dense), dense, 0.0)
+def pipe_graph(network: Pipes) -> csr_array:
+    """Lengths between nodes, m, with either end first; of parallel pipes the shortest counts."""
+    low, high = np.sort(network.ends, axis=1).T
+    order = np.lexsort((network.length, high, low))
+    new = np.ones(len(order), bool)
+    new[1:] = (np.diff(low[order]) != 0) | (np.diff(high[order]) != 0)
+    kept = order[new]
+    n = len(network.nodes)
+    return coo_array((np.maximum(network.length[kept], 1e-6), (low[kept], high[kept])), (n, n)).tocsr()

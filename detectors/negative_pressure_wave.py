@@ -109,8 +109,8 @@ class NegativePressureWave(Detector):
     the level is learned. A pump that stops sends such a wave, too: the place tells. Needs `warm_up` readings, then a
     few samples. State: 72 bytes a sensor. Marks: score is the sum, threshold its limit, baseline the level before.
 
-    Method: Page, Continuous Inspection Schemes, Biometrika 41 (1954), as used for bursts by Misiunas et al., J. Water
-    Resources Planning and Management 131 (2005).
+    Method: Page, Continuous Inspection Schemes, Biometrika 41 (1954), as used for bursts by Misiunas et al., Pipeline
+    Break Detection Using Pressure Transient Monitoring, J. Water Resources Planning and Management 131 (2005).
     """
 
     name = "negative_pressure_wave"

@@ -17,12 +17,15 @@ from domain.units import QuantityField
 
 __all__ = ["Novelty", "NoveltyParams"]
 
-_MEMORY: Final = 4096  # readings, a power of two
-_BINS: Final = 1024  # of distances: an eighth of an octave each, from 2^-64 to 2^64
+_MEMORY: Final = 4096  # readings
+_ROOM: Final = _MEMORY + 128  # of which the latest count: they are moved once in so many
+_BINS: Final = 512  # of distances: an eighth of an octave each, from 2^-32 to 2^32
 _EIGHTHS: Final = 8
 _CENTRE: Final = _BINS // 2
 _FULL: Final = 4 * _MEMORY  # distances after which all counts are halved
 _MOST: Final = 1e6  # a ratio is at most this
+_INFINITE: Final = np.float32(np.inf).view(np.int32)
+_CAP: Final = 1e36  # readings are cut off here, so that sums of distances stay finite in 32 bits
 
 
 @njit(nogil=True, cache=True)
@@ -33,10 +36,10 @@ def _bin(distance: float) -> int:
 
 
 @njit(nogil=True, cache=True)
-def _usual(counts: Any, total: int, quantile: float) -> float:
+def _usual(counts: Any, highest: int, total: int, quantile: float) -> float:
     """Upper edge of the bin in which the quantile lies; 0 where nearly all distances were 0."""
     above = (1.0 - quantile) * total
-    k = _BINS - 1
+    k = highest
     n = 0.0 + counts[k]
     while k > 0 and n <= above:
         k -= 1
@@ -50,7 +53,8 @@ def _ratio(cell: Any, k: int, distance: float, warm_up: int, quantile: float, fl
     counts = cell.counts[k]
     ratio = 0.0
     if cell.total[k] >= warm_up and distance > least:
-        usual = max(_usual(counts, cell.total[k], quantile) + floor * cell.top[k], least)
+        usual = _usual(counts, _bin(cell.top[k]), cell.total[k], quantile) + floor * cell.top[k]
+        usual = max(usual, least)
         ratio = min(distance / usual, _MOST) if usual * _MOST > distance else _MOST
     counts[_bin(distance)] += 1
     cell.total[k] += 1
@@ -65,30 +69,52 @@ def _ratio(cell: Any, k: int, distance: float, warm_up: int, quantile: float, fl
 
 
 @njit(nogil=True, cache=True)
-def _nearest(ring: Floats, c: int, width: int, memory: int) -> tuple[float, float, float]:
-    """Of the latest reading, number c: distance to the nearest earlier one, that one, and distance of its run.
+def _least(distances: Any) -> float:
+    """The least of distances in 32 bits; infinite if there is none.
 
-    A run is nearest to another by the sum of the absolute differences; runs do not overlap. Infinite without any.
+    Without a sign their bits rise as they do, and whole numbers, whose order of comparing is free, go eight at a time.
     """
-    mask = _MEMORY - 1
-    x = ring[c & mask]
-    one, near, run = np.inf, x, np.inf
-    last_run = c - width if c >= 2 * width else -1
-    before = ring[(c - 1) & mask]
-    for j in range(c - 1, max(c - memory, width - 2), -1):
-        y = ring[j & mask]
-        a = abs(x - y)
-        if a < one:
-            one, near = a, y
-        if a < run and j <= last_run:
-            a += abs(before - ring[(j - 1) & mask])
-            if a < run:
-                for q in range(2, width):
-                    a += abs(ring[(c - q) & mask] - ring[(j - q) & mask])
-                run = min(run, a)
-        if run == 0.0 and one == 0.0:
-            break
-    return one, near, run
+    bits = distances.view(np.int32)
+    least = _INFINITE
+    for j in range(len(bits)):
+        least = min(least, bits[j])
+    return float(np.full(1, least, np.int32).view(np.float32)[0])
+
+
+@njit(nogil=True, cache=True)
+def _add(distances: Any, earlier: Any, x: float) -> None:
+    for j in range(len(distances)):
+        distances[j] += abs(earlier[j] - x)
+
+
+@njit(nogil=True, cache=True)
+def _nearest(line: Any, width: int, one: Any, run: Any) -> tuple[float, float]:
+    """Distances of the last reading, and of the run that it ends, to the nearest earlier ones; infinite without any.
+
+    A run is nearest to another by the sum of the absolute differences; runs do not overlap, and a single earlier one
+    tells nothing yet. `one` and `run` are room for the distances, as long as the line.
+    """
+    c = len(line) - 1
+    one = one[:c]
+    one[:] = 0.0
+    _add(one, line[:c], line[c])
+    runs = c - 2 * width + 2 if c >= 2 * width else 0
+    run = run[:runs]
+    run[:] = 0.0
+    for q in range(width):
+        _add(run, line[width - 1 - q : width - 1 - q + runs], line[c - q])
+    return _least(one), _least(run)
+
+
+@njit(nogil=True, cache=True)
+def _base(line: Any) -> float:
+    """The earlier reading that the last one is nearest to; of equals the newest."""
+    x = line[-1]
+    near, least = x, np.inf
+    for j in range(len(line) - 2, -1, -1):
+        if abs(line[j] - x) < least:
+            near, least = line[j], abs(line[j] - x)
+    return float(near)
 
 
 @njit(nogil=True, cache=True)
@@ -110,7 +136,7 @@ def _rows(
     least: float,
 ) -> int:
     n = 0
-    mask = _MEMORY - 1
+    one, run = np.empty(_MEMORY, np.float32), np.empty(_MEMORY, np.float32)
     for i in range(len(ts)):
         slot = slot_of[sensor[i]]
         if slot < 0:
@@ -120,17 +146,20 @@ def _rows(
         if t <= cell.last or not abs(x) <= LIMIT:
             continue
         cell.last = t
-        ring = cell.ring
-        c = cell.count  # this reading's place in the row of all readings
-        ring[c & mask] = x
-        cell.count = c + 1
+        readings = cell.readings
+        if cell.count == len(readings):  # keep the latest
+            cell.count = memory - 1
+            readings[: memory - 1] = readings[1 - memory :].copy()
+        readings[cell.count] = min(max(x, -_CAP), _CAP)
+        cell.count += 1
+        line = readings[max(cell.count - memory, 0) : cell.count]
 
-        one, near, run = _nearest(ring, c, width, memory)
+        distance, distance_of_run = _nearest(line, width, one, run)
         ratio = 0.0
-        if one < np.inf:
-            ratio = _ratio(cell, 0, one, warm_up, quantile, floor, least)
-        if run < np.inf:
-            ratio = max(ratio, _ratio(cell, 1, run / width, warm_up, quantile, floor, least))
+        if distance < np.inf:
+            ratio = _ratio(cell, 0, distance, warm_up, quantile, floor, least)
+        if distance_of_run < np.inf:
+            ratio = max(ratio, _ratio(cell, 1, distance_of_run / width, warm_up, quantile, floor, least))
 
         # An abnormality lasts while the memory of its peak does; only what tops that memory is news.
         cell.peak *= fade
@@ -142,7 +171,10 @@ def _rows(
         for k in range(len(bounds)):
             if cell.peak > bounds[k] or (k < cell.grade and cell.peak > release * bounds[k]):
                 grade = k + 1
+        if grade == cell.grade:
+            continue
         bound = bounds[grade - 1] if grade else release * bounds[0]
+        near = _base(line)
         n = settle(out, n, cell, slot, grade, RISE if x >= near else FALL, t, t, cell.peak, bound, x, near)
     return n
 
@@ -194,10 +226,10 @@ class Novelty(Detector):
     count, a daily peak that was seen yesterday does not. The peak of what was found fades with `half_life`; until
     then only what tops it counts as news.
 
-    Misses what happened before in the same way (it is in memory then), and slow drift. Needs `warm_up` distances, then
-    one reading. Looks at `memory` readings for each new one (some microseconds): meant for sensors that report every
-    few seconds or more slowly.
-    State: 41040 bytes a sensor. Marks: score is the peak's ratio, threshold the ratio, baseline the nearest reading.
+    Misses what happened before in the same way (it is in memory then), and slow drift. Readings are
+    remembered to seven digits. Needs `warm_up` distances, then one reading. Looks at `memory` readings for each new one
+    (some microseconds): meant for sensors that report every second or more slowly.
+    State: 19024 bytes a sensor. Marks: score is the peak's ratio, threshold the ratio, baseline the nearest reading.
 
     Method: Knorr and Ng, Algorithms for Mining Distance-Based Outliers in Large Datasets (1998); over runs of readings
     and against the tail of earlier distances as in conformal anomaly detection: Laxhammar and Falkman, Annals of
@@ -206,18 +238,19 @@ class Novelty(Detector):
 
     name = "novelty"
     lane = Lane.FAST
+    version = 2
     Params = NoveltyParams
     STATE = np.dtype(
         [
             ("last", np.int64),
             ("onset", np.int64),
-            ("count", np.int64),  # readings so far
+            ("count", np.int64),  # readings in their room
             ("score", np.float64),
             ("peak", np.float64),
             ("total", np.int64, 2),  # distances counted, of readings and of runs
             ("top", np.float64, 2),  # the largest ever
-            ("counts", np.uint32, (2, _BINS)),
-            ("ring", np.float64, _MEMORY),
+            ("counts", np.uint16, (2, _BINS)),
+            ("readings", np.float32, _ROOM),  # in the order of time
             ("grade", np.uint8),
         ],
         align=True,

@@ -11,7 +11,7 @@ from numba import njit
 from pydantic import Field, model_validator
 
 from detectors.contract import Detector, Lane, Marks, Params
-from detectors.kernels import LIMIT, RISE, nanoseconds, settle
+from detectors.kernels import LIMIT, RISE, nanoseconds, number, settle
 from domain.records import Floats, Int32s, Int64s
 from domain.units import QuantityField, Seconds
 
@@ -71,7 +71,7 @@ def _rows(
         if t <= cell.last or not abs(x) <= LIMIT:
             continue
         cell.last = t
-        block = t // length
+        block = number(t, length, cell.block)
         if block != cell.block:
             if cell.count:
                 k = cell.block % _BLOCKS

@@ -125,8 +125,8 @@ class Overload(Detector):
     readings that are fast beside a passage: twenty or more. State: 80 bytes a sensor. Marks: score is the peak from the
     baseline, value the peak's reading.
 
-    Method: peaks over a threshold (Coles, An Introduction to Statistical Modeling of Extreme Values, chapter 4), runs
-    declustered by `quiet`.
+    Method: peaks over a threshold, runs declustered by `quiet` (Coles, An Introduction to Statistical Modeling of
+    Extreme Values, 2001, chapters 4 and 5).
     """
 
     name = "overload"

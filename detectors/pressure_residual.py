@@ -11,7 +11,8 @@ from numba import njit
 from pydantic import Field
 
 from detectors.contract import CHANGE, END, ONSET, GroupDetector, Marks, Params
-from detectors.kernels import FALL, LIMIT, RISE, nanoseconds, write
+from detectors.kernels import FALL, LIMIT, RISE, nanoseconds, number, write
+from detectors.steps import in_steps
 from domain.records import Floats, Int32s, Int64s
 from domain.units import Seconds
 
@@ -252,21 +253,23 @@ def _rows(
     group: Int32s,
     place: Int32s,
     members: Any,
-    slots: Int32s,
+    slot_of: Int32s,
+    sensor: Int32s,
     ts: Int64s,
     value: Floats,
+    order: Int32s,
     out: Marks,
     shares: Floats,
 ) -> int:
     n = 0
-    for i in range(len(ts)):
-        slot = slots[i]
+    for i in order:
+        slot = slot_of[sensor[i]]
         at = group[slot]
         cell, k = state[at], place[slot]
         t, x = ts[i], value[i]
         if t <= cell.last[k] or not abs(x) <= LIMIT:
             continue
-        now = t // spec.interval
+        now = number(t, spec.interval, cell.bin)
         if now < cell.bin:
             continue
         cell.last[k] = t
@@ -298,12 +301,13 @@ class PressureResidualParams(Params):
         le=8,
         description="How many of an asset's sensors, from its first, are flow meters; the others are pressures. With "
         "0, pressures are held against each other alone.",
+        json_schema_extra={"given": True},  # by the asset: nothing to search
     )
     interval: Seconds = Field(1800.0, ge=1e-3, description="Readings are averaged over it: they need not be in step.")
     learn: Seconds = Field(864_000.0, gt=0, description="How long the relation of the sensors is learned.")
     memory: Seconds = Field(86_400.0, gt=0, description="Time constant of the mean that is judged.")
     forget: Seconds = Field(
-        1_728_000.0, gt=0, description="Time constant at which the reference follows, unless something is abnormal."
+        2_592_000.0, gt=0, description="Time constant at which the reference follows, unless something is abnormal."
     )
     settling: Seconds = Field(172_800.0, gt=0, description="How long a step is measured before the next one is sought.")
     times: float = Field(3.5, gt=1, description="Distance that counts, in multiples of its usual size (no unit).")
@@ -390,9 +394,7 @@ class PressureResidual(GroupDetector):
         self._spec = spec[0]
 
     def rows(self, slot_of: Int32s, sensor: Int32s, ts: Int64s, value: Floats, out: Marks) -> int:  # noqa: D102
-        slots = slot_of[sensor]
-        order = np.argsort(ts, kind="stable")
-        order = order[slots[order] >= 0]
+        order = in_steps(slot_of, sensor, ts, self._spec["interval"])
         shares = np.zeros((len(order) + 1, WIDTH))
         n = int(
             _rows(
@@ -401,9 +403,11 @@ class PressureResidual(GroupDetector):
                 self.group,
                 self.place,
                 self.members,
-                slots[order],
-                ts[order],
-                value[order],
+                slot_of,
+                sensor,
+                ts,
+                value,
+                order,
                 out,
                 shares,
             )

@@ -10,7 +10,7 @@ from numba import njit
 from pydantic import Field, model_validator
 
 from detectors.contract import Detector, Lane, Marks, Params, Reason
-from detectors.kernels import LIMIT, nanoseconds, settle
+from detectors.kernels import LIMIT, nanoseconds, number, settle
 from domain.records import Floats, Int32s, Int64s
 from domain.units import QuantityField, Seconds
 
@@ -18,7 +18,7 @@ __all__ = ["Rainflow", "RainflowParams"]
 
 _DEPTH: Final = 32  # turning points that wait for their cycle
 _MOST: Final = 1e300  # sums stop here
-_NONE: Final = int(Reason.NONE)
+_FATIGUE: Final = int(Reason.FATIGUE)
 
 
 @njit(nogil=True, cache=True)
@@ -91,18 +91,22 @@ def _rows(
             cell.point[0] = x
             cell.depth = 1
         cell.last = t
-        window = (t - cell.began) // length
+        window = number(t - cell.began, length, cell.window)
         closed = window != cell.window
         if closed:
             cell.previous = cell.current if window == cell.window + 1 else 0.0
             cell.current = 0.0
             cell.window = window
         away = x - cell.turn
+        ahead = cell.way * away >= 0.0
+        if cell.way != 0 and not closed and (ahead or abs(away) < ignore):
+            cell.turn = x if ahead else cell.turn  # no branch: noise would make it unpredictable
+            continue
         if cell.way == 0:
             if away != 0.0 and abs(away) >= ignore:
                 cell.way = 1 if away > 0.0 else -1
                 cell.turn = x
-        elif cell.way * away >= 0.0:
+        elif ahead:
             cell.turn = x
         elif abs(away) >= ignore:
             _push(cell, cell.turn, bend, life, slope)
@@ -118,7 +122,7 @@ def _rows(
             if worst >= damage[k]:
                 grade = k + 1
         bound = damage[max(grade, 1) - 1]
-        n = settle(out, n, cell, slot, grade, _NONE, t, t, worst, bound, cell.range, cell.total)
+        n = settle(out, n, cell, slot, grade, _FATIGUE, t, t, worst, bound, cell.range, cell.total)
     return n
 
 

@@ -11,8 +11,9 @@ import numpy.typing as npt
 from numba import njit
 from pydantic import Field, model_validator
 
-from detectors.contract import GroupDetector, Marks, Params, Reason
-from detectors.kernels import LIMIT, nanoseconds, settle
+from detectors.contract import Marks, Params, Reason
+from detectors.kernels import nanoseconds, settle
+from detectors.steps import SteppedDetector, step_fields
 from domain.records import Floats, Int32s, Int64s
 from domain.units import Seconds
 
@@ -26,7 +27,6 @@ _RELATION: Final = int(Reason.RELATION)
 
 
 class _Settings(NamedTuple):
-    step: int  # ns
     bounds: Floats
     release: float
     horizon: int
@@ -82,7 +82,7 @@ def _decompose(cell: Any, p: int, share: float, floor: float) -> None:
         cell.weight[j] = max(values[p - 1 - j], floor)
         total += cell.weight[j]
         for c in range(p):
-            cell.axes[c, j] = vectors[c, p - 1 - j]
+            cell.axes[j, c] = vectors[c, p - 1 - j]
     k = 0
     reached = 0.0
     while k < p and reached < share * total:
@@ -92,20 +92,20 @@ def _decompose(cell: Any, p: int, share: float, floor: float) -> None:
 
 
 @njit(nogil=True, cache=True)
-def _tick(cell: Any, p: int, members: Any, s: _Settings, out: Marks, n: int, shares: Floats) -> int:
-    """Judge the finished step of a group, then learn it."""
-    u = np.zeros(p)
-    at = np.zeros(p)
-    base = np.zeros(p)
-    calm = True
-    ripe = False
+def _forecast(cell: Any, p: int, mean: Any, tick: int, s: _Settings, u: Floats, at: Floats, base: Floats) -> int:
+    """Set each sensor's step beside its forecast, then learn it; the deviations in `u`.
+
+    Returns 0 as long as none is known well enough, 2 if one is beyond the guard, otherwise 1.
+    """
+    known = 0
     for c in range(p):
         g = _best(cell.error, c)
+        u[c] = 0.0
         base[c] = cell.base[c, g]
         at[c] = cell.smooth[c]
-        if cell.readings[c] == 0:
+        x = mean[c]
+        if math.isnan(x):
             continue
-        x = cell.sum[c] / cell.readings[c]
         at[c] = x
         cell.seen[c] += 1
         if cell.seen[c] == 1:
@@ -117,133 +117,109 @@ def _tick(cell: Any, p: int, members: Any, s: _Settings, out: Marks, n: int, sha
         if cell.error[c, g] > 0.0:
             u[c] = min(max(d / math.sqrt(cell.error[c, g]), -_MOST), _MOST)
         if cell.learned[c] >= s.warm_up:
-            ripe = True
+            known = max(known, 1)
             if abs(u[c]) > s.guard:
-                calm = False
+                known = 2
                 if cell.frozen[c] == 0:
-                    cell.since[c] = cell.tick
+                    cell.since[c] = tick
                 cell.frozen[c] = 1
-                if cell.tick - cell.since[c] < s.relearn:
+                if tick - cell.since[c] < s.relearn:
                     continue
                 _restart(cell, c, cell.smooth[c])
         cell.frozen[c] = 0
         _learn(cell, c, x, s)
+    return known
 
-    # T2 and Q, each component in its own standard deviations; what one sensor adds to both sums up to the whole.
+
+@njit(nogil=True, cache=True)
+def _index(cell: Any, p: int, u: Floats, floor: float, part: Floats) -> tuple[float, float]:
+    """T2 and Q, each component in its own standard deviations; what one sensor adds to both sums up to the whole."""
+    axes = cell.axes
     rest = 0.0
     for j in range(cell.kept, p):
         rest += cell.weight[j]
-    rest = max(rest / max(1, p - cell.kept), s.floor)
+    rest = max(rest / max(1, p - cell.kept), floor)
     inside, outside = 0.0, 0.0
-    part = np.zeros(p)
+    for c in range(p):
+        part[c] = 0.0
     for j in range(p):
         y = 0.0
         for c in range(p):
-            y += cell.axes[c, j] * u[c]
+            y += axes[j, c] * u[c]
         kept = j < cell.kept
-        w = cell.weight[j] if kept else rest
+        scaled = y / (cell.weight[j] if kept else rest)
         for c in range(p):
-            part[c] += u[c] * cell.axes[c, j] * y / w
+            part[c] += u[c] * axes[j, c] * scaled
         if kept:
-            inside += y * y / w
+            inside += y * scaled
         else:
-            outside += y * y / w
-    index = math.sqrt(inside + outside) if ripe else 0.0
-    cell.score = index / s.bounds[0]
-
-    if calm:
-        cell.related_count += 1
-        a = max(s.spread, 1.0 / (cell.related_count + 50.0))
-        for r in range(p):
-            for c in range(p):
-                cell.related[r, c] += a * (u[r] * u[c] - cell.related[r, c])
-    cell.ticks += 1
-    if cell.ticks % s.horizon == 0:
-        _decompose(cell, p, s.share, s.floor)
-
-    grade = 0
-    for k in range(len(s.bounds)):
-        if index > s.bounds[k] or (k < cell.grade and index > s.release * s.bounds[k]):
-            grade = k + 1
-    if grade == cell.grade:
-        return n
-    top = 0
-    for c in range(1, p):
-        if part[c] > part[top] + 1e-9 * abs(part[top]):  # of equals the first, whatever the rounding
-            top = c
-    if cell.grade == 0:
-        cell.place = top
-        cell.reason = _RELATION if outside > inside else _MAGNITUDE
-    total = 0.0
-    for c in range(p):
-        total += max(part[c], 0.0)
-    for c in range(shares.shape[1]):
-        shares[n, c] = max(part[c], 0.0) / total if c < p and total > 0.0 else 0.0
-    c = cell.place
-    bound = s.bounds[grade - 1] if grade else s.release * s.bounds[0]
-    end = cell.tick + s.step
-    return settle(out, n, cell, members[c], grade, cell.reason, end, cell.tick, index, bound, at[c], base[c])
+            outside += y * scaled
+    return inside, outside
 
 
 @njit(nogil=True, cache=True)
-def _close(state: Any, members: Any, group: int, now: int, s: _Settings, out: Marks, n: int, shares: Floats) -> int:
-    """Judge the open step of a group if it ends by `now`."""
-    cell = state[group]
-    if not cell.open or cell.tick + s.step > now:
-        return n
-    p = 0
-    while p < members.shape[1] and members[group, p] >= 0:
-        p += 1
-    n = _tick(cell, p, members[group], s, out, n, shares)
-    cell.open = 0
-    for c in range(p):
-        cell.sum[c] = 0.0
-        cell.readings[c] = 0
-    return n
+def _relate(cell: Any, p: int, u: Floats, spread: float) -> None:
+    """Learn the correlations of the deviations."""
+    cell.related_count += 1
+    a = max(spread, 1.0 / (cell.related_count + 50.0))
+    related = cell.related
+    for r in range(p):
+        for c in range(p):
+            related[r, c] += a * (u[r] * u[c] - related[r, c])
 
 
 @njit(nogil=True, cache=True)
-def _rows(
+def _judge(
     state: Any,
     members: Any,
-    group: Int32s,
-    place: Int32s,
-    order: Int64s,
-    slot_of: Int32s,
-    sensor: Int32s,
-    ts: Int64s,
-    value: Floats,
+    groups: Int32s,
+    ticks: Int64s,
+    means: Any,
+    step: int,
     out: Marks,
     shares: Floats,
     s: _Settings,
 ) -> int:
+    """Judge steps, then learn them."""
+    u, at, base, part = np.empty(_WIDTH), np.empty(_WIDTH), np.empty(_WIDTH), np.empty(_WIDTH)
     n = 0
-    for i in order:
-        slot = slot_of[sensor[i]]
-        if slot < 0:
-            continue
-        g, c = group[slot], place[slot]
-        cell = state[g]
-        t, x = ts[i], value[i]
-        if t <= cell.last[c] or not abs(x) <= LIMIT:
-            continue
-        start = t - t % s.step
-        if start < cell.tick or (start == cell.tick and not cell.open and cell.ticks):
-            continue  # its step has been judged
-        n = _close(state, members, g, start, s, out, n, shares)
-        cell.last[c] = t
-        cell.open = 1
-        cell.tick = start
-        cell.sum[c] += x
-        cell.readings[c] += 1
-    return n
+    for i in range(len(groups)):
+        cell, tick = state[groups[i]], ticks[i]
+        slots = members[groups[i]]
+        p = 0
+        while p < _WIDTH and slots[p] >= 0:
+            p += 1
+        known = _forecast(cell, p, means[i], tick, s, u, at, base)
+        inside, outside = _index(cell, p, u, s.floor, part)
+        index = math.sqrt(inside + outside) if known else 0.0
+        cell.score = index / s.bounds[0]
+        if known < 2:
+            _relate(cell, p, u, s.spread)
+        cell.ticks += 1
+        if cell.ticks % s.horizon == 0:
+            _decompose(cell, p, s.share, s.floor)
 
-
-@njit(nogil=True, cache=True)
-def _advance(state: Any, members: Any, now: int, s: _Settings, out: Marks, shares: Floats) -> int:
-    n = 0
-    for g in range(len(state)):
-        n = _close(state, members, g, now, s, out, n, shares)
+        grade = 0
+        for k in range(len(s.bounds)):
+            if index > s.bounds[k] or (k < cell.grade and index > s.release * s.bounds[k]):
+                grade = k + 1
+        if grade == cell.grade:
+            continue
+        top = 0
+        for c in range(1, p):
+            if part[c] > part[top] + 1e-9 * abs(part[top]):  # of equals the first, whatever the rounding
+                top = c
+        if cell.grade == 0:
+            cell.place = top
+            cell.reason = _RELATION if outside > inside else _MAGNITUDE
+        total = 0.0
+        for c in range(p):
+            total += max(part[c], 0.0)
+        for c in range(p):
+            shares[n, c] = max(part[c], 0.0) / total if total > 0.0 else 0.0
+        c = cell.place
+        bound = s.bounds[grade - 1] if grade else s.release * s.bounds[0]
+        n = settle(out, n, cell, slots[c], grade, cell.reason, tick + step, tick, index, bound, at[c], base[c])
     return n
 
 
@@ -295,7 +271,7 @@ class RecursivePcaParams(Params):
         return self
 
 
-class RecursivePca(GroupDetector):
+class RecursivePca(SteppedDetector):
     """Finds steps in which the sensors of one asset, taken together, are far from what they forecast.
 
     Each sensor is forecast by an exponentially weighted mean as it stood one to two horizons ago. Of seven rates, from
@@ -312,7 +288,7 @@ class RecursivePca(GroupDetector):
 
     Misses drift as slow as the sensor's own wandering, and abnormalities that last longer than `relearn`. Needs
     `warm_up` steps, then the end of one. At most 16 sensors an asset.
-    State: 8896 bytes an asset. Marks: score is the index, threshold its bound; value and baseline are the named
+    State: 8904 bytes an asset. Marks: score is the index, threshold its bound; value and baseline are the named
     sensor's.
 
     Method: Li, Yue, Valle-Cervantes and Qin, Recursive PCA for Adaptive Process Monitoring, Journal of Process Control
@@ -320,18 +296,17 @@ class RecursivePca(GroupDetector):
     """
 
     name = "recursive_pca"
+    version = 2
     WIDTH = _WIDTH
+    kernel = staticmethod(_judge)
     Params = RecursivePcaParams
     STATE = np.dtype(
         [
-            ("tick", np.int64),  # ns, start of the step
+            *step_fields(_WIDTH),
             ("onset", np.int64),
             ("ticks", np.int64),  # steps judged
             ("related_count", np.int64),
             ("score", np.float64),
-            ("last", np.int64, _WIDTH),  # ns, of each sensor
-            ("readings", np.int64, _WIDTH),  # in the open step
-            ("sum", np.float64, _WIDTH),
             ("seen", np.int64, _WIDTH),  # steps with readings
             ("learned", np.int64, _WIDTH),
             ("frozen", np.int64, _WIDTH),
@@ -342,32 +317,32 @@ class RecursivePca(GroupDetector):
             ("base", np.float64, (_WIDTH, _RATES)),  # and at the one before: the forecast
             ("error", np.float64, (_WIDTH, _RATES)),  # mean square
             ("related", np.float64, (_WIDTH, _WIDTH)),  # correlation of deviations
-            ("axes", np.float64, (_WIDTH, _WIDTH)),  # principal components in columns
+            ("axes", np.float64, (_WIDTH, _WIDTH)),  # principal components in rows
             ("weight", np.float64, _WIDTH),  # their variances
             ("kept", np.int64),  # leading ones
             ("place", np.int64),  # of the sensor that the finding names
-            ("open", np.uint8),
             ("reason", np.uint8),
             ("grade", np.uint8),
         ],
         align=True,
     )
 
-    def __init__(self, params: RecursivePcaParams, low: Floats, high: Floats, rate: Floats, group: Int32s) -> None:
-        super().__init__(params, low, high, rate, group)
-        self._settings = _Settings(
-            nanoseconds(params.step),
-            np.array(params.index, np.float64),
-            params.release,
-            params.horizon,
-            np.array([0.5, 0.2, 0.08, 0.03, 0.01, 0.003, 0.001]),
-            params.smoothing,
-            1.0 / params.memory,
-            params.guard,
-            nanoseconds(params.relearn),
-            params.warm_up,
-            params.share,
-            params.floor,
+    def settings(self) -> tuple[Any, ...]:  # noqa: D102
+        p = self.params
+        return (
+            _Settings(
+                np.array(p.index, np.float64),
+                p.release,
+                p.horizon,
+                np.array([0.5, 0.2, 0.08, 0.03, 0.01, 0.003, 0.001]),
+                p.smoothing,
+                1.0 / p.memory,
+                p.guard,
+                nanoseconds(p.relearn),
+                p.warm_up,
+                p.share,
+                p.floor,
+            ),
         )
 
     def initial(self, slots: int) -> npt.NDArray[np.void]:  # noqa: D102
@@ -376,32 +351,3 @@ class RecursivePca(GroupDetector):
         state["weight"] = 1.0
         state["kept"] = np.count_nonzero(self.members >= 0, axis=1)
         return state
-
-    def rows(self, slot_of: Int32s, sensor: Int32s, ts: Int64s, value: Floats, out: Marks) -> int:  # noqa: D102
-        order = np.argsort(ts, kind="stable")
-        shares = self._room(out)
-        n = _rows(
-            self.state,
-            self.members,
-            self.group,
-            self.place,
-            order,
-            slot_of,
-            sensor,
-            ts,
-            value,
-            out,
-            shares,
-            self._settings,
-        )
-        self.shares = shares[:n]
-        return int(n)
-
-    def advance(self, now: int, out: Marks) -> int:  # noqa: D102
-        shares = self._room(out)
-        n = _advance(self.state, self.members, now, self._settings, out, shares)
-        self.shares = shares[:n]
-        return int(n)
-
-    def _room(self, out: Marks) -> Floats:
-        return np.empty((len(out), _WIDTH))  # touched only where there are marks

@@ -14,7 +14,7 @@ from numba import njit
 from pydantic import Field, model_validator
 from river import base, preprocessing
 
-from detectors.contract import END, ONSET, Detector, Lane, Marks, Params
+from detectors.contract import END, ONSET, Detector, Lane, Marks, Params, Reason
 from detectors.kernels import nanoseconds
 from domain.records import Floats, Int32s, Int64s
 from domain.units import Seconds
@@ -193,7 +193,8 @@ class RiverModel(Detector):
                 cell["onset"] = start
             cell["grade"] = grade
             end = start + self._period
-            out[n] = (slot, ONSET if grade else END, grade, 0, end, cell["onset"], score, bound, mean, before)
+            phase = ONSET if grade else END
+            out[n] = (slot, phase, grade, Reason.MODEL, end, cell["onset"], score, bound, mean, before)
             n += 1
         return n
 

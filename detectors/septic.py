@@ -7,13 +7,12 @@ from itertools import pairwise
 from typing import Any, Final, Self
 
 import numpy as np
-import numpy.typing as npt
 from numba import njit
 from pydantic import Field, model_validator
 
 from detectors.contract import Marks, Params, Reason
 from detectors.kernels import RISE, nanoseconds, settle
-from detectors.steps import STEP_FIELDS, STEP_WIDTH, SteppedDetector
+from detectors.steps import DRAIN_WIDTH, SteppedDetector, step_fields
 from domain.records import Floats, Int32s, Int64s
 from domain.units import Seconds
 
@@ -93,9 +92,9 @@ def _judge(
 class SepticParams(Params):
     """Sensors are named by their place among those of the asset that the monitor selects, in the city file's order."""
 
-    gas: int = Field(1, ge=1, le=STEP_WIDTH, description="Which of an asset's sensors is the gas, from 1.")
-    level: int = Field(2, ge=0, le=STEP_WIDTH, description="Which is the level, from 1; 0 for none.")
-    temperature: int = Field(3, ge=0, le=STEP_WIDTH, description="Which is the temperature, from 1; 0 for none.")
+    gas: int = Field(1, ge=1, le=DRAIN_WIDTH, description="Which of an asset's sensors is the gas, from 1.")
+    level: int = Field(2, ge=0, le=DRAIN_WIDTH, description="Which is the level, from 1; 0 for none.")
+    temperature: int = Field(3, ge=0, le=DRAIN_WIDTH, description="Which is the temperature, from 1; 0 for none.")
     rising: tuple[float, ...] = Field(
         (10.0, 20.0),
         min_length=1,
@@ -142,10 +141,12 @@ class Septic(SteppedDetector):
     """
 
     name = "septic"
+    WIDTH = DRAIN_WIDTH
+    kernel = staticmethod(_judge)
     Params = SepticParams
     STATE = np.dtype(
         [
-            *STEP_FIELDS,
+            *step_fields(DRAIN_WIDTH),
             ("onset", np.int64),
             ("at", np.int64, 2),  # last reading of level and temperature
             ("before", np.float64, 2),
@@ -158,33 +159,15 @@ class Septic(SteppedDetector):
         align=True,
     )
 
-    def __init__(self, params: SepticParams, low: Floats, high: Floats, rate: Floats, group: Int32s) -> None:
-        super().__init__(params, low, high, rate, group)
-        self._rising = np.array(params.rising, np.float64)
-        self._beside = np.array([params.level - 1, params.temperature - 1], np.int32)
-        self._faster = np.array([params.filling, params.warming], np.float64)
-
-    def judge(  # noqa: D102
-        self, groups: Int32s, ticks: Int64s, means: npt.NDArray[np.float64], step: int, out: Marks, shares: Floats
-    ) -> int:
+    def settings(self) -> tuple[Any, ...]:  # noqa: D102
         p = self.params
-        return int(
-            _judge(
-                self.state,
-                self.members,
-                groups,
-                ticks,
-                means,
-                step,
-                out,
-                shares,
-                p.gas - 1,
-                self._beside,
-                self._faster,
-                self._rising,
-                p.moderate,
-                p.hysteresis,
-                p.memory,
-                nanoseconds(p.at_least),
-            )
+        return (
+            p.gas - 1,
+            np.array([p.level - 1, p.temperature - 1], np.int32),
+            np.array([p.filling, p.warming], np.float64),
+            np.array(p.rising, np.float64),
+            p.moderate,
+            p.hysteresis,
+            p.memory,
+            nanoseconds(p.at_least),
         )

@@ -148,9 +148,9 @@ class StrainShift(Detector):
     twelve blocks. The onset is the first reading of the first block that was away.
 
     Misses shifts that come more slowly than about `shift` in 1.4 `half_life`, for they look like heat, and those
-    during the first `stays`. A quicker thermal change than that is taken for a shift. Needs `stays` to learn, and
-    `stays` to be sure. State: 200 bytes a sensor. Marks: score is the distance from the level, value the block's mean,
-    baseline the level.
+    during the first `stays`. A quicker thermal change than that is taken for a shift. Where the asset has a
+    thermometer, `thermal_strain` does better. Needs `stays` to learn, and `stays` to be sure.
+    State: 200 bytes a sensor. Marks: score is the distance from the level, value the block's mean, baseline the level.
 
     Method: block means against an exponentially weighted level that learns only from what is normal (Roberts, Control
     Chart Tests Based on Geometric Moving Averages, Technometrics 1, 1959), with a run rule over consecutive means

@@ -93,9 +93,8 @@ class StuckAtZero(Detector):
     Needs the longer of `readings` and `duration`. State: 48 bytes a sensor. Marks: score is the time at zero in s,
     threshold the duration in s, baseline the last reading away from zero.
 
-    Method: the constant fault at zero of Sharma, Golubchik and Govindan, Sensor Faults: Detection Methods and
-    Prevalence in Real-World Datasets, ACM Transactions on Sensor Networks 6 (2010), with a rule for quantities that
-    rest.
+    Method: the constant fault of Sharma, Golubchik and Govindan, Sensor Faults: Detection Methods and Prevalence in
+    Real-World Datasets, ACM Transactions on Sensor Networks 6 (2010), at zero, with a rule for quantities that rest.
     """
 
     name = "stuck_at_zero"

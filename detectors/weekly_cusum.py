@@ -25,7 +25,7 @@ _MOST: Final = 9
 
 @njit(nogil=True, cache=True)
 def _learn(cell: Any, j: int, x: float, now: int) -> bool:
-    """Learn the first two periods: the profile of one, and from the other how far apart they lie, and the trend."""
+    """Learn the first two periods: the profile, and how far apart they lie."""
     if math.isnan(cell.season[j]):
         cell.season[j] = x - cell.level
         return True
@@ -40,9 +40,8 @@ def _learn(cell: Any, j: int, x: float, now: int) -> bool:
     if now - cell.first >= 2 * BINS - 1 and cell.count >= 2:
         # Both periods are noisy: their difference has twice the variance of one.
         cell.variance = 0.5 * cell.squares / (cell.count - 1)
-        # The profile is that of one and a half periods ago.
-        cell.trend = cell.mean / BINS
-        cell.level += 1.5 * cell.mean
+        # The profile is midway between the periods. What lies between them may be a step: a trend is learned later.
+        cell.level += 0.5 * cell.mean
         cell.at = now
     return True
 

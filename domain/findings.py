@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
-__all__ = ["Alert", "AlertEvent", "AlertEventType", "Finding", "Phase", "Verdict", "VideoEvent"]
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Alert", "AlertEvent", "AlertEventType", "Finding", "Phase", "Samples", "Verdict", "VideoEvent"]
 
 
 class Phase(StrEnum):
@@ -31,10 +34,27 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Samples:
+    """Readings of one sensor, oldest first, as the bytes of their columns: findings are kept and sent in numbers.
+
+    >>> Samples(np.array([5, 6]).tobytes(), np.array([0.5, 1.5]).tobytes()).columns()
+    (array([5, 6]), array([0.5, 1.5]))
+    """
+
+    ts: bytes = b""  # int64, ns
+    value: bytes = b""  # float64
+
+    def columns(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+        """Times, ns, and values."""
+        return np.frombuffer(self.ts, np.int64), np.frombuffer(self.value, np.float64)
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """A detector says that a sensor is abnormal, is abnormal in another grade, or is normal again.
 
-    All records of one abnormality share the `id`, made of monitor, configuration, sensor and onset.
+    All records of one abnormality share the `id`, made of monitor, configuration, sensor and onset. Each carries what
+    it takes to judge it anew: what was measured, what the detector made of it, and with which parameters.
     """
 
     id: UUID
@@ -56,6 +76,8 @@ class Finding:
     threshold: float
     value: float
     baseline: float
+    params: str = ""  # the detector's, all of them, as JSON that says them as a file does
+    samples: Samples = Samples()  # the sensor's latest readings before `ts`, up to 32
 
     @property
     def order(self) -> tuple[int, int, str, str, int, int, str]:
@@ -120,6 +142,9 @@ class Alert:
     clips: tuple[str, ...] = ()
     evidence: tuple[UUID, ...] = ()  # ids of findings and video events, in order
     support: tuple[str, ...] = ()  # what speaks for it, in words
+    pipe: str = ""  # where the signs place the cause, more exactly than the asset; lon and lat are there then
+    offset: float = 0.0  # m from the start of the pipe
+    radius: float = 0.0  # m: the cause is within it, along the pipes, with a probability of 90 %
 
 
 @dataclass(frozen=True, slots=True)

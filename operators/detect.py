@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import orjson
 
 from detectors import registry
 from detectors.contract import MARK, Detector, GroupDetector, Lane, Marks, Reason
 from domain.city import City, Sensor
 from domain.errors import StateError
-from domain.findings import Finding, Phase
+from domain.findings import Finding, Phase, Samples
 from domain.identity import identify
 from domain.monitors import Monitor
 from domain.records import Frame, Int32s, Int64s, Panes, Verdicts
 from domain.selection import grouped, selected
+from operators.history import History
 from operators.layout import Layout
 
 __all__ = ["Bank"]
@@ -39,8 +42,14 @@ class Bank:
         ]
         # One buffer for all detectors: it is read before the next one writes.
         self._marks = np.empty(0, MARK)
+        watched = np.zeros(len(members), bool)
+        for watch in self._watches:
+            watched |= watch.slot_of >= 0
+        slot_of = np.where(watched, np.cumsum(watched) - 1, -1).astype(np.int32)
+        self._history = History(slot_of)
         if state:
-            self._restore(state)
+            self._restore(state["monitors"])
+            self._history.restore(state["history"])
 
     def __len__(self) -> int:
         return len(self._watches)
@@ -52,7 +61,11 @@ class Bank:
         for watch in self._watches:
             marks = self._rows(watch, local, frame.ts, frame.value)
             if len(marks):
-                findings += watch.findings(marks, _known(frame, watch.slot_of[local], marks))
+                known = _known(frame, watch.slot_of[local], marks)
+                samples = self._history.before(marks, watch.members[marks["slot"]], local, frame.ts, frame.value)
+                findings += watch.findings(marks, known, samples)
+        if self._watches:
+            self._history.push(local, frame.ts, frame.value)
         return Verdicts(self._shard, None, tuple(findings), recorded=frame.recorded) if findings else None
 
     def panes(self, panes: Panes) -> Verdicts:
@@ -60,12 +73,19 @@ class Bank:
         findings: list[Finding] = []
         local = self._local_of[panes.sensor]
         for watch in self._watches:
-            marks = self._rows(watch, local, panes.ts, panes.value)
-            findings += watch.findings(marks, marks["ts"])
+            findings += self._found(watch, self._rows(watch, local, panes.ts, panes.value), local, panes)
             marks = self._buffer(2 * watch.slots)
             marks = marks[: watch.detector.advance(panes.upto, marks)]
-            findings += watch.findings(marks, marks["ts"])
+            findings += self._found(watch, marks, local, panes)
+        if self._watches:
+            self._history.push(local, panes.ts, panes.value)
         return Verdicts(self._shard, panes.upto, tuple(findings), panes.video, panes.recorded, panes.ended, panes.early)
+
+    def _found(self, watch: _Watch, marks: Marks, local: Int32s, panes: Panes) -> list[Finding]:
+        if not len(marks):
+            return []
+        samples = self._history.before(marks, watch.members[marks["slot"]], local, panes.ts, panes.value)
+        return watch.findings(marks, marks["ts"], samples)
 
     def _rows(self, watch: _Watch, local: Int32s, ts: Int64s, value: np.ndarray[Any, Any]) -> Marks:
         if not len(ts):
@@ -79,8 +99,9 @@ class Bank:
         return self._marks
 
     def snapshot(self) -> dict[str, Any]:
-        """State to go on from, by monitor."""
-        return {watch.monitor.name: watch.snapshot() for watch in self._watches}
+        """State to go on from."""
+        monitors = {watch.monitor.name: watch.snapshot() for watch in self._watches}
+        return {"monitors": monitors, "history": self._history.snapshot()}
 
     def _restore(self, state: dict[str, Any]) -> None:
         names = {watch.monitor.name for watch in self._watches}
@@ -101,8 +122,11 @@ class _Watch:
         self.detector = detector
         self.slot_of = slot_of
         self.slots = len(sensors)
+        #: Of each slot, its sensor among the shard's own.
+        self.members = np.flatnonzero(slot_of >= 0).astype(np.int32)
         self._ids = [sensor.id for sensor in sensors]
         self._config = type(detector).config_hash(detector.params)
+        self._params = orjson.dumps(detector.params.written()).decode()
 
     @classmethod
     def of(cls, monitor: Monitor, city: City, members: Int32s, lane: Lane) -> _Watch | None:
@@ -121,7 +145,7 @@ class _Watch:
         detector = registry.build(monitor.detector, monitor.params, low, high, rate, unit, group)
         return cls(monitor, sensors, slot_of, detector)
 
-    def findings(self, marks: Marks, known: Int64s) -> list[Finding]:
+    def findings(self, marks: Marks, known: Int64s, samples: Sequence[Samples]) -> list[Finding]:
         """Marks of a kernel as findings."""
         monitor = self.monitor
         out = []
@@ -147,6 +171,8 @@ class _Watch:
                     threshold,
                     value,
                     baseline,
+                    self._params,
+                    samples[i],
                 )
             )
         return out

@@ -23,6 +23,7 @@ import numpy as np
 from bytewax.outputs import Sink
 
 from domain.city import City, Sensor
+from domain.monitors import Monitor
 from domain.records import Columns, RawBatch
 from domain.settings import EngineSettings
 from domain.streams import Partition, Source
@@ -122,10 +123,10 @@ def shapes(messages: Sequence[bytes], rows: int) -> Jobs:
     }
 
 
-def bench_city() -> City:
-    """1,000 sensors under job D's detector."""
+def bench_city(monitors: tuple[Monitor, ...] = (MONITOR,)) -> City:
+    """1,000 sensors, by default under job D's detector."""
     sensors = tuple(Sensor(name, "pressure", "m", "Z", rate=10.0) for name in IDS)
-    return City("bench", "UTC", sensors, monitors=(MONITOR,))
+    return City("bench", "UTC", sensors, monitors=monitors)
 
 
 def batches(messages: Sequence[bytes], rows: int, size: int) -> list[RawBatch]:
@@ -144,6 +145,7 @@ def engine_seconds(
     settings: EngineSettings,
     dsn: str | None = None,
     scope: str | None = None,
+    monitors: tuple[Monitor, ...] = (MONITOR,),
 ) -> float:
     """Seconds of one run of the engine, from the first poll to the end; raises unless `total` readings were counted."""
     source = Memory(batches)
@@ -157,7 +159,7 @@ def engine_seconds(
 
     sinks: Mapping[str, Sink[Any]] = {"null": Each(count)}
     epoch = timedelta(seconds=10)
-    Engine(bench_city(), settings, source, dsn, epoch=epoch, store=sinks, scope=scope).run()
+    Engine(bench_city(monitors), settings, source, dsn, epoch=epoch, store=sinks, scope=scope).run()
     took = time.perf_counter() - source.started
     if counted != total:
         raise AssertionError(f"{counted} of {total} readings were counted")

@@ -114,6 +114,8 @@ class AlertmanagerWriter:
             "clips": " ".join(alert.clips),
             "onset": timestamp(alert.onset) or "",
             "position": f"{alert.lat:.6f},{alert.lon:.6f}" if alert.lat or alert.lon else "",
+            "pipe": f"{alert.pipe}: {alert.offset:.0f} m from its start, within {alert.radius:.0f} m"
+            * bool(alert.pipe),
         }
         begun = alert.raised or alert.onset
         ended = alert.updated + self._hold if alert.active else max(alert.cleared, begun)

@@ -1,7 +1,8 @@
 """Alert events, findings and video events as JSON for other systems.
 
 Field names are those of `domain.findings`; times are RFC 3339 in UTC with nanoseconds, null where they are not set;
-numbers that are not finite are null. `record` tells what it is: "alert-event", "finding" or "video-event".
+numbers that are not finite are null. `record` tells what it is: "alert-event", "finding" or "video-event". The `params`
+of a finding are an object, its `samples` a list of `ts` and `value`.
 """
 
 from __future__ import annotations
@@ -36,7 +37,12 @@ def timestamp(ts: int) -> str | None:
 
 def encode(message: Message) -> bytes:
     """One JSON object."""
-    return orjson.dumps({"record": _NAMES[type(message)]} | _readable(asdict(message)))
+    record = asdict(message)
+    if isinstance(message, Finding):
+        ts, value = (column.tolist() for column in message.samples.columns())
+        record["params"] = orjson.Fragment(message.params or "{}")
+        record["samples"] = [{"ts": timestamp(at), "value": x} for at, x in zip(ts, value, strict=True)]
+    return orjson.dumps({"record": _NAMES[type(message)]} | _readable(record))
 
 
 def key(message: Message) -> bytes:

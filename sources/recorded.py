@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import io
 import re
 import zipfile
 import zlib
@@ -23,6 +21,7 @@ from sources.batches import Batch, Chunks, drop, take
 from sources.ndjson import read_ndjson
 from sources.pacing import Pacer
 from sources.parquet import MESSAGES, columns_of, read_messages, read_readings
+from sources.texts import natural, texts_of
 from sources.wide_csv import read_wide_csv
 
 __all__ = ["Recording", "files_of", "open_recording"]
@@ -162,15 +161,10 @@ def _nothing(path: Path) -> SourceError:
 def _files(path: Path) -> list[Path]:
     if path.is_dir():
         names = (file for file in path.iterdir() if file.is_file() and DATA.search(file.name))
-        return sorted((file for file in names if not file.name.startswith(".")), key=lambda file: _natural(file.name))
+        return sorted((file for file in names if not file.name.startswith(".")), key=lambda file: natural(file.name))
     if not path.exists():
         raise SourceError(f"{path}: no such file or folder")
     return [path]
-
-
-def _natural(name: str) -> list[tuple[int, str]]:
-    """Sort key in which the numbers inside a name count as numbers."""
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 
 def _parts(path: Path, city: City) -> Iterator[tuple[str, Chunks]]:
@@ -183,15 +177,9 @@ def _parts(path: Path, city: City) -> Iterator[tuple[str, Chunks]]:
                 yield path.name, partial(read_messages, path.name, (path,))
             else:
                 yield path.name, partial(read_readings, path.name, path)
-        elif magic == b"PK\x03\x04":
-            with zipfile.ZipFile(path) as archive:
-                members = [item.filename for item in archive.infolist() if not item.is_dir() and item.file_size]
-            for member in sorted((m for m in members if not m.startswith("__MACOSX/")), key=_natural):
-                name = path.name if len(members) == 1 else f"{path.name}/{member}"
-                yield name, _text(name, path, partial(_zip_member, path, member), city)
         else:
-            opened = partial(gzip.open, path) if magic[:2] == b"\x1f\x8b" else partial(path.open, "rb")
-            yield path.name, _text(path.name, path, cast("Callable[[], BinaryIO]", opened), city)
+            for name, opened in texts_of(path):
+                yield name, _text(name, path, opened, city)
     except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
         raise SourceError(f"{path}: {error}") from error
 
@@ -207,14 +195,6 @@ def _text(name: str, path: Path, opened: Callable[[], BinaryIO], city: City) -> 
             "[recording] table that says how it is read"
         )
     return partial(read_wide_csv, name, opened, city.recording)
-
-
-def _zip_member(path: Path, member: str) -> BinaryIO:
-    """One member of an archive, which is let go of together with it."""
-    archive = zipfile.ZipFile(path)
-    file = archive.open(member)
-    archive.close()  # the member keeps the file open for itself
-    return cast("BinaryIO", io.BufferedReader(cast("io.RawIOBase", file)))
 
 
 def _chained(name: str, parts: Sequence[Chunks], first: int) -> Iterator[Batch]:

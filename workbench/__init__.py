@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from workbench.api import Replay, compare, replay, score
+from workbench.api import Replay, compare, replay, rescore, score
 
-__all__ = ["Replay", "compare", "replay", "score"]
+__all__ = ["Replay", "compare", "replay", "rescore", "score"]

@@ -6,21 +6,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pyarrow as pa
 
 from domain.city import City
 from domain.city_files import load_city, load_settings
+from domain.findings import Finding
 from domain.monitors import Monitor
 from domain.settings import EngineSettings
 from workbench import sets
 from workbench.differences import differences
 from workbench.monitors import monitors_for, read_params
 from workbench.recordings import city_of, opened, records_of
+from workbench.rescore import Rescored, rescored, stored_finding
 from workbench.tables import alert_table, difference_table, finding_table, score_table
 from workbench.tape import Judged, Tape, judge, steps
 
-__all__ = ["Replay", "compare", "replay", "score"]
+__all__ = ["Replay", "compare", "replay", "rescore", "score"]
 
 Params = Mapping[str, Any] | Path | str | None
 
@@ -105,6 +108,27 @@ def compare(
         old, new = (tape.judge(one).alerts for one in monitors)
         found += differences(old, new)
     return difference_table(found)
+
+
+def rescore(finding: Finding | UUID | str, recording: str | Path, city: City | Path | str | None = None) -> Rescored:
+    """Run a finding's detector with the parameters that it carries over the readings that it was found in.
+
+    Parameters
+    ----------
+    finding
+        One of `replay(...).judged[0].findings`, or the id of one that a database keeps.
+    recording, city
+        As for `replay`; for an id, the DSN of the database.
+
+    Returns
+    -------
+    Rescored
+        Its `same` is the record that comes out again, None if none does; `again` all that the detector finds up to it.
+        From a database, detectors of the fast lane see no late rows: what hung on one may not come out again.
+    """
+    city, settings = _city(city, recording)
+    one = finding if isinstance(finding, Finding) else stored_finding(str(finding), str(recording))
+    return rescored(one, str(recording), city, settings)
 
 
 def _city(city: City | Path | str | None, recording: str | Path) -> tuple[City, EngineSettings]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
-import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
@@ -18,6 +16,7 @@ from pyarrow import csv
 from domain.clock import TS_MIN
 from domain.findings import Alert
 from domain.recording import RecordingFormat
+from sources.texts import texts_of
 from sources.timestamps import TimeReader
 
 __all__ = ["Event", "Score", "events_of", "score"]
@@ -66,8 +65,12 @@ def score(events: Sequence[Event], alerts: Sequence[Alert]) -> Score:
 
 
 def _from_columns(file: Path, form: RecordingFormat) -> list[Event]:
+    return [event for _, opened in texts_of(file) for event in _from_text(opened, form)]
+
+
+def _from_text(opened: Callable[[], BinaryIO], form: RecordingFormat) -> list[Event]:
     wanted = [form.time, form.labels[0]]
-    with _opened(file) as stream:
+    with opened() as stream:
         table = csv.read_csv(
             stream,
             parse_options=csv.ParseOptions(delimiter=form.delimiter),
@@ -80,12 +83,3 @@ def _from_columns(file: Path, form: RecordingFormat) -> list[Event]:
         Event(int(ts[first]), int(ts[last - 1]), form.labels[0])
         for first, last in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
     ]
-
-
-def _opened(file: Path) -> BinaryIO:
-    if file.suffix == ".gz":
-        return gzip.open(file)  # type: ignore[return-value]
-    if file.suffix == ".zip":
-        with zipfile.ZipFile(file) as archive:
-            return archive.open(archive.namelist()[0])  # type: ignore[return-value]
-    return file.open("rb")

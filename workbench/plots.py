@@ -12,17 +12,21 @@ from workbench.tuning import Objective, Trial, Tuned
 
 __all__ = ["FRONT_COLUMNS", "front_rows", "summary", "write_front"]
 
-FRONT_COLUMNS = ("false pages per sensor-year", "false", "found", "mean delay, s", "parameters")
+FRONT_COLUMNS = ("", "false pages per sensor-year", "false", "found", "mean delay, s", "parameters")
 
 
 def front_rows(tuned: Tuned) -> list[tuple[str, ...]]:
-    """The front as text, one row a trial."""
+    """The front as text, one row a trial; the parameters as they were stand among them, on the front or not."""
     rows: list[tuple[str, ...]] = []
-    for trial in tuned.front:
+    start, front = tuned.trials[0], tuned.front
+    rows_of = front if start in front else sorted([start, *front], key=lambda trial: trial.figures().false_per_year)
+    for trial in rows_of:
         f = trial.figures()
+        marks = [word for word, one in (("as it was", start), ("chosen", tuned.best)) if one is trial]
         params = ", ".join(f"{name} {_value(value)}" for name, value in trial.params.items())
         found = f"{f.found} of {f.events}"
-        rows.append((number_text(f.false_per_year), str(f.false), found, number_text(f.delay), params))
+        numbers = (number_text(f.false_per_year), str(f.false), found, number_text(f.delay))
+        rows.append((", ".join(marks), *numbers, params))
     return rows
 
 
@@ -93,7 +97,7 @@ pre {{ background: #f5f5f5; padding: 1rem }} svg {{ max-width: 100%; height: aut
 <h1>{escape(title)}</h1>
 <p>{escape(summary(tuned))}</p>
 {svg}
-<h2>Front</h2><table><tr>{head}</tr>{rows}</table>
+<h2>Front, and the parameters as they were</h2><table><tr>{head}</tr>{rows}</table>
 <h2>Chosen monitor</h2><pre>{escape(monitor)}</pre>
 </body></html>
 """

@@ -42,6 +42,7 @@ def opened(
     *,
     since: int = TS_MIN,
     until: int = TS_MAX,
+    sensors: Sequence[str] = (),
     batch: int | None = None,
     speed: float | None = None,
 ) -> Iterator[Source]:
@@ -53,8 +54,8 @@ def opened(
         As `records_of` gives it.
     city
         Its sensors are read from a database; its `recording` says how a CSV file is read.
-    since, until
-        Of a database: event times to read, ns.
+    since, until, sensors
+        Of a database: event times to read, ns, and ids; empty: all.
     batch
         Most messages in one poll; no result depends on it.
     speed
@@ -67,7 +68,7 @@ def opened(
         return
     client = connect(record)
     try:
-        yield open_readings(client, since=since, until=until, batch=batch or 65_536, speed=speed)
+        yield open_readings(client, since=since, until=until, sensors=sensors, batch=batch or 65_536, speed=speed)
     finally:
         client.close()
 

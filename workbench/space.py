@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 
 from detectors import registry
 from domain.errors import ConfigError, Problem
-from domain.units import TIME_UNITS, Quantity, Rate, Seconds
+from domain.units import TIME_UNITS, Quantity, Rate, Seconds, duration
 
 __all__ = ["Axis", "Choices", "Scale", "space", "suggest"]
 
@@ -39,7 +39,7 @@ class Scale:
     low: float
     high: float
     write: Callable[[float], Any]  # from the factor to what a file says
-    base: float = 1.0
+    base: float = 1.0  # the factor of the present value, which is kept to the last digit
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,8 @@ def space(detector: str, params: Mapping[str, Any], only: Collection[str] = (), 
     """The axes along which a detector's parameters are searched.
 
     A number is searched from 1 / `spread` to `spread` times its present value, inside the range that the detector
-    allows; numbers of a list keep their proportions. What has no value now, or 0, stays as it is.
+    allows; numbers of a list keep their proportions. What has no value now, or 0, stays as it is, and so does what the
+    asset gives (how many of its sensors are flow meters), unless `only` names it.
 
     Parameters
     ----------
@@ -84,7 +85,7 @@ def space(detector: str, params: Mapping[str, Any], only: Collection[str] = (), 
         raise ConfigError([Problem("", "", "search", message)])
     axes = []
     for name, info in kind.Params.model_fields.items():
-        if only and name not in only:
+        if name not in only and (only or info.json_schema_extra):
             continue
         axis = _axis(name, hints[name], info, getattr(values, name), spread)
         if axis is not None:
@@ -132,17 +133,17 @@ def _writer(hint: Any, value: Any) -> Callable[[float], Any] | None:
         return lambda factor: [part(factor) for part in parts if part is not None]
     if isinstance(value, Quantity):
         quantity = value
-        return (lambda f: str(Quantity(_round(quantity.value * f), quantity.unit))) if quantity.value else None
+        return (lambda f: str(Quantity(_scaled(quantity.value, f), quantity.unit))) if quantity.value else None
     if isinstance(value, Rate):
         rate = value
-        return (lambda f: str(Rate(_round(rate.value * f), rate.unit))) if rate.value else None
+        return (lambda f: str(Rate(_scaled(rate.value, f), rate.unit))) if rate.value else None
     if isinstance(value, bool) or not isinstance(value, int | float) or not value:
         return None
     if hint == Seconds:
-        return lambda factor: _duration(value * factor)
+        return lambda factor: _duration(value * factor) if factor != 1.0 else _exact(value)
     if isinstance(value, int):
         return lambda factor: max(1, round(value * factor))
-    return lambda factor: _round(value * factor)
+    return lambda factor: _scaled(value, factor)
 
 
 def _bounds(info: FieldInfo) -> tuple[float, float]:
@@ -155,6 +156,10 @@ def _bounds(info: FieldInfo) -> tuple[float, float]:
     return low, high
 
 
+def _scaled(value: float, factor: float) -> float:
+    return _round(value * factor) if factor != 1.0 else value
+
+
 def _round(value: float) -> float:
     return float(f"{value:.{_DIGITS}g}")
 
@@ -164,3 +169,8 @@ def _duration(seconds: float) -> str:
         ((unit, TIME_UNITS[unit]) for unit in ("d", "h", "min", "s", "ms") if seconds >= TIME_UNITS[unit]), ("us", 1e-6)
     )
     return f"{_round(seconds / size):g} {unit}"
+
+
+def _exact(seconds: float) -> str:
+    text = _duration(seconds)
+    return text if duration(text) == seconds else f"{seconds!r} s"

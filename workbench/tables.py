@@ -10,7 +10,7 @@ from uuid import UUID
 
 import pyarrow as pa
 
-from domain.findings import Alert, Finding
+from domain.findings import Alert, Finding, Samples
 from workbench.differences import Difference
 from workbench.result import SetResult
 
@@ -25,6 +25,7 @@ __all__ = [
 ]
 
 _TIME: Final = pa.timestamp("ns", "UTC")
+_SAMPLES: Final = pa.list_(pa.struct([("ts", _TIME), ("value", pa.float64())]))
 _TIMES: Final = frozenset({"ts", "known", "onset", "raised", "updated", "cleared", "raised_before", "raised_after"})
 _TYPES: Final = {
     "int": pa.int64(),
@@ -41,7 +42,7 @@ def alert_table(alerts: Iterable[Alert]) -> pa.Table:
 
 
 def finding_table(findings: Iterable[Finding]) -> pa.Table:
-    """One row a record of a finding."""
+    """One row a record of a finding; `samples` is a list of times and values."""
     return _of_records(findings, Finding)
 
 
@@ -120,10 +121,17 @@ def _of_records(records: Iterable[Any], kind: type[Any]) -> pa.Table:
         if field.name in _TIMES:
             # 0 stands for "not yet", in `cleared` alone
             array = pa.array([value or None for value in values], pa.int64()).cast(_TIME)
+        elif field.type == "Samples":
+            array = pa.array([_pairs(row.samples) for row in rows], _SAMPLES)
         else:
             array = pa.array(values, _TYPES.get(str(field.type), pa.string()))
         columns[field.name] = array
     return pa.table(columns)
+
+
+def _pairs(samples: Samples) -> list[dict[str, Any]]:
+    ts, value = samples.columns()
+    return [{"ts": at, "value": x} for at, x in zip(ts.tolist(), value.tolist(), strict=True)]
 
 
 def _plain(value: Any) -> Any:

@@ -24,13 +24,14 @@ __all__ = ["RecordingTarget", "SetTarget", "judged_score"]
 
 
 class SetTarget:
-    """A set, scored by its own rules."""
+    """A set, scored by its own rules; the search begins with the set's own parameters, and `params` on top of them."""
 
     def __init__(self, name: str, folder: Path, detector: str, params: Path | None) -> None:
         self._set = sets.get(name)
         self._folder = folder
         given = read_params(params, detector) if params is not None else {}
-        self.monitor = Monitor(detector, detector, detector, Select(), params=given)
+        start = {**sets.params_of(name, detector), **given}
+        self.monitor = Monitor(detector, detector, detector, Select(), params=start)
         self.city: City | None = None
 
     def evaluate(self, params: Mapping[str, Any]) -> Sequence[RecordScore]:

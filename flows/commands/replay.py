@@ -120,8 +120,9 @@ class _Job:
 
     def run(self, record: str, stop: Event, console: Console) -> list[Alert]:
         """Replay one record; its alerts by the time they were raised."""
-        window = {"since": self.since, "until": self.until} if is_database(record) else {}
-        with opened(record, self.city, batch=self.batch, speed=self.speed, **window) as source:
+        with opened(
+            record, self.city, since=self.since, until=self.until, batch=self.batch, speed=self.speed
+        ) as source:
             if self.dsn is None:
                 read = takewhile(lambda _: not stop.is_set(), steps(self.city, self.settings, source))
                 return judge(self.city, self.settings, read).alerts

@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 from rich.box import SIMPLE_HEAD
@@ -15,14 +15,18 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from domain.errors import ConfigError, Problem
+from domain.errors import ConfigError, LifelineError, Problem
 from workbench import sets
 from workbench.monitors import read_params
 from workbench.result import SetResult, false_per_sensor_year
 from workbench.scoring import Job, Scored, score_sets
+from workbench.sensitivity import Change
+from workbench.sensitivity import sensitivity as try_changes
 from workbench.tables import number_text, trivial_text
 
 __all__ = ["score"]
+
+_COLOUR: Final = {True: "green", False: "red", None: "default"}
 
 
 def score(
@@ -37,12 +41,31 @@ def score(
     processes: Annotated[
         int | None, typer.Option("--processes", "-p", min=1, help="Sets scored side by side; by default one a core.")
     ] = None,
+    sensitivity: Annotated[
+        bool, typer.Option("--sensitivity", help="Score each parameter at half its value to twice, one at a time.")
+    ] = False,
+    search: Annotated[
+        list[str] | None, typer.Option(help="With --sensitivity: a parameter; again for more. By default all.")
+    ] = None,
 ) -> None:
     """Run detectors over sets of recordings; show the figures beside published ones and those of trivial detectors."""
     console = Console()
     if params is not None and detector is None:
         raise ConfigError([Problem("", "", "params", "parameters need --detector")])
     given = read_params(params, detector) if params is not None and detector is not None else None
+    if sensitivity:
+        with console.status("scoring") as status:
+            tried = try_changes(
+                set,
+                folder,
+                detector,
+                given,
+                processes or os.cpu_count() or 1,
+                search or (),
+                lambda done, total: status.update(f"scoring: {done} of {total}"),
+            )
+        _show_changes(console, set, tried)
+        return
     if set == "all":
         jobs = [Job(name, folder / sets.get(name).FOLDER, detector, given, out) for name in sets.names()]
     else:
@@ -64,6 +87,26 @@ def score(
         raise typer.Exit(1)
 
 
+def _show_changes(console: Console, set: str, found: Sequence[Change]) -> None:
+    """A row a change, a column a figure that has a bar; the unchanged first."""
+    base = found[0]
+    if base.result is None:
+        raise LifelineError(f"{set}: not scored: {base.error}")
+    names = [row["name"] for row in base.result.rows if row["bar"]]
+    table = Table(title=f"{set}: {base.result.detector}", title_justify="left", box=SIMPLE_HEAD)
+    for name in ("parameter", "value", *names):
+        table.add_column(name, justify="left" if name in ("parameter", "value") else "right")
+    for change in found:
+        value = ", ".join(map(str, change.value)) if isinstance(change.value, list) else str(change.value)
+        if change.result is None:
+            table.add_row(change.name, value, f"[dim]{escape(change.error)}[/]")
+            continue
+        of = {row["name"]: row for row in change.result.rows}
+        cells = [f"[{_COLOUR[of[name]['met']]}]{number_text(of[name]['ours'])}[/]" for name in names]
+        table.add_row(change.name or "as it is", "" if change.value is None else value, *cells)
+    console.print(table)
+
+
 def _show(console: Console, result: SetResult) -> None:
     table = Table(title=f"{result.set}: {result.detector}", title_justify="left", box=SIMPLE_HEAD)
     table.add_column("figure")
@@ -71,9 +114,8 @@ def _show(console: Console, result: SetResult) -> None:
     table.add_column("")
     table.add_column("bar")
     table.add_column("others")
-    colour = {True: "green", False: "red", None: "default"}
     for row in result.rows:
-        ours = f"[{colour[row['met']]}]{number_text(row['ours'])}[/]"
+        ours = f"[{_COLOUR[row['met']]}]{number_text(row['ours'])}[/]"
         others = "; ".join(filter(None, (row["published"], trivial_text(row["trivial"]))))
         if row["note"]:
             others += ("\n" if others else "") + f"[dim]{escape(row['note'])}[/]"

@@ -80,7 +80,7 @@ def tune(
 def _show(console: Console, tuned: Tuned) -> None:
     table = Table(title="Front of false pages against delay", title_justify="left")
     for column in FRONT_COLUMNS:
-        table.add_column(column, justify="left" if column == "parameters" else "right")
+        table.add_column(column, justify="left" if column in ("", "parameters") else "right")
     for row in front_rows(tuned):
         table.add_row(*row)
     console.print(table)

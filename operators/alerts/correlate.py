@@ -17,6 +17,7 @@ from operators.alerts.places import Index, Places, Site
 from operators.alerts.rules import DEFAULT, Rules
 from operators.alerts.signs import Case, Sign, corroboration
 from operators.alerts.timing import FOREVER, Record, Timers
+from operators.alerts.waves import Waves
 
 __all__ = ["Correlator"]
 
@@ -38,6 +39,7 @@ class Correlator:
     def __init__(self, city: City, rules: Rules = DEFAULT) -> None:
         self._city, self._rules = city, rules
         self._places = Places(city, rules)
+        self._waves = Waves(city, rules)
         self._monitors = {monitor.name: monitor for monitor in city.monitors}
         self._video = {rule.type: rule for rule in city.video_rules}
         self._ranks = sorted({level.rank for level in city.levels})
@@ -88,6 +90,7 @@ class Correlator:
         """A case is over. Signs that last, none of which asks for a level, wait for another."""
         state = self.state
         state.open.remove(case)
+        state.waves.pop(case.number, None)
         state.changed.pop(case, None)
         for sign in case.signs.values():
             sign.case, sign.doubt = None, ""
@@ -185,6 +188,7 @@ class Correlator:
         """Let a sign that has lasted speak."""
         state = self.state
         if not self._trusted(sign):
+            self._hold_back(sign.source)
             if sign.case is None and not sign.lasting:
                 self._forget(sign)
             return  # until its sensor is trusted again
@@ -197,11 +201,39 @@ class Correlator:
             state.waiting.add(sign)
         else:
             self._forget(sign)
+        if sign.fault:
+            self._hold_back(sign.source)
 
     def _nearest(self, sign: Sign) -> Case | None:
         near = self.state.open.near(sign.kinds, sign.site, self._places)
         fitting = ((distance, case.number, case) for distance, case in near if case.takes(sign))
-        return min(fitting, default=(0.0, 0, None))[2]
+        nearest = min(fitting, default=(0.0, 0, None))[2]
+        return nearest if nearest is not None else self._of_its_wave(sign)
+
+    def _of_its_wave(self, sign: Sign) -> Case | None:
+        """The oldest case of a pressure wave that may have reached the sign's sensor when one did, however far away."""
+        at = self._waves.arrival(sign.latest)
+        if at is not None:
+            for _, case in sorted(self.state.waves.items()):
+                first, then = next(iter(case.arrivals.items()))
+                if case.takes(sign) and self._waves.together(sign.source, at, first, then):
+                    return case
+        return None
+
+    def _hear(self, case: Case, sign: Sign) -> None:
+        """Where a pressure wave has arrived at one more sensor, the place of its cause gets clearer."""
+        at = self._waves.arrival(sign.latest)
+        if at is None or sign.source in case.arrivals or len(case.arrivals) >= self._rules.listed:
+            return
+        if case.arrivals:
+            first, then = next(iter(case.arrivals.items()))
+            if not self._waves.together(sign.source, at, first, then):
+                return  # of another wave, later
+        case.arrivals[sign.source] = at
+        self.state.waves[case.number] = case
+        spot = self._waves.place(case.arrivals)
+        if spot != case.spot:
+            case.spot, case.moved = spot, True
 
     def _open(self, sign: Sign, now: int) -> None:
         state, rules = self.state, self._rules
@@ -231,6 +263,7 @@ class Correlator:
             sign.case = case
         case.onset = min(case.onset, sign.onset)
         self._note(case, sign.latest)
+        self._hear(case, sign)
         if sign.level:
             case.level = min(case.level, sign.level)
             if not sign.lasting:
@@ -296,6 +329,17 @@ class Correlator:
                 case.news = True
                 state.changed[case] = None
 
+    def _hold_back(self, sensor: str) -> None:
+        """The alert of a sensor's fault, if there is one, says what the sensor finds and may not raise."""
+        signs = self.state.signs.get(sensor, {}).values()
+        events = [sign for sign in signs if sign.ripe and sign.case is None and not sign.fault]
+        for case in {sign.case: None for sign in signs if sign.fault and sign.case is not None}:
+            for sign in events:
+                if (sign.source, sign.by) not in case.held and isinstance(sign.latest, Finding):
+                    case.held[sign.source, sign.by] = sign.latest
+                    case.news = True
+                    self.state.changed[case] = None
+
     def _trusted(self, sign: Sign) -> bool:
         return sign.fault or sign.video or sign.source not in self.state.faults
 
@@ -325,6 +369,7 @@ class State:
         self.faults: dict[str, tuple[frozenset[str], int]] = {}  # by sensor: monitors, and mistrusted until
         self.open: Index[Case] = Index()
         self.waiting: Index[Sign] = Index()
+        self.waves: dict[int, Case] = {}  # open cases with arrivals of a pressure wave, by number
         self.rested: Index[Case] = Index()  # closed not long ago
         self.rested_until: deque[tuple[int, Case]] = deque()
         self.changed: dict[Case, None] = {}

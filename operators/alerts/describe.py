@@ -8,9 +8,10 @@ from zoneinfo import ZoneInfo
 
 from domain.city import Asset, Camera, City, Sensor, Zone
 from domain.clock import SECOND
-from domain.findings import Alert, VideoEvent
+from domain.findings import Alert, Finding, VideoEvent
 from operators.alerts.rules import DEFAULT, Rules
-from operators.alerts.signs import Case, Sign, corroboration
+from operators.alerts.signs import Case, Sign, corroboration, doubts
+from operators.alerts.waves import Spot
 
 __all__ = ["Describer"]
 
@@ -33,7 +34,8 @@ class Describer:
         asset = self._city.assets.get(thing.asset, NOWHERE)
         name = (asset.name or asset.id) if asset.id else self._name(case.first, thing)
         place = ", ".join(dict.fromkeys(part for part in (name, zone.name or zone.id) if part))
-        spot = next((spot for spot in (thing, asset) if (spot.lon, spot.lat) != (0.0, 0.0)), thing)
+        spot = case.spot
+        point = next((one for one in (spot, thing, asset) if one and (one.lon, one.lat) != (0.0, 0.0)), thing)
         signs = case.signs.values()
         sensors = dict.fromkeys(sign.source for sign in signs if not sign.video)
         cameras = dict.fromkeys(sign.source for sign in signs if sign.video)
@@ -57,19 +59,26 @@ class Describer:
             zone=thing.zone,
             asset=thing.asset,
             place=place,
-            lon=spot.lon,
-            lat=spot.lat,
+            lon=point.lon,
+            lat=point.lat,
             owner=case.first.owner or asset.unit or zone.unit,
             urgent=grade is not None and grade.urgent,
             corroboration=score,
             summary=f"{case.kind.replace('-', ' ').capitalize()} at {place} since {since:%Y-%m-%d %H:%M:%S}: "
             f"level {grade.name if grade else level}, corroboration {score:.2f} by {by}"
-            f"{', sensor and camera agree' if case.agreed else ''}{', cleared' if cleared else ''}",
+            f"{', sensor and camera agree' if case.agreed else ''}{_spot(spot)}{_competing(case)}"
+            f"{', cleared' if cleared else ''}",
             sensors=self._first(sensors),
             cameras=self._first(cameras),
             clips=tuple(case.clips),
             evidence=tuple(case.evidence),
-            support=tuple(self._support(sign) for sign in islice(signs, self._rules.listed)),
+            support=(
+                *map(self._support, islice(signs, self._rules.listed)),
+                *map(_held, islice(case.held.values(), self._rules.listed)),
+            ),
+            pipe=spot.pipe if spot else "",
+            offset=spot.offset if spot else 0.0,
+            radius=spot.radius if spot else 0.0,
         )
 
     def _first(self, names: dict[str, None]) -> tuple[str, ...]:
@@ -98,3 +107,33 @@ class Describer:
             f"{latest.detector} on {sign.source}:{reason} {value}, "
             f"score {latest.score:.4g}, threshold {latest.threshold:.4g}{doubt}"
         )
+
+
+def _spot(spot: Spot | None) -> str:
+    if spot is None:
+        return ""
+    return f", on pipe {spot.pipe} {spot.offset:.0f} m from {spot.start}, within {spot.radius:.0f} m"
+
+
+def _competing(case: Case) -> str:
+    """Which wins where detectors say both event and sensor fault, and why.
+
+    A fault that came first holds back what its sensor finds. One that comes later wins over an event that nobody else
+    has seen; where others agree, the event stands.
+    """
+    if case.held:
+        kinds = " and ".join(dict.fromkeys(finding.kind.replace("-", " ") for finding in case.held.values()))
+        return f", taken for a fault: it came before the {kinds} that the sensor then found"
+    doubted = doubts(case)
+    if not doubted:
+        return ""
+    why = ", ".join(f"{sensor} {reason}" for sensor, reason in doubted.items())
+    others = len({sign.source for sign in case.signs.values()} - doubted.keys())
+    if others:
+        return f", taken for an event: {others} without fault agree{'s' if others == 1 else ''} ({why})"
+    return f", probably a sensor fault: nothing else has seen it ({why})"
+
+
+def _held(finding: Finding) -> str:
+    reason = f" {finding.reason}," if finding.reason else ""
+    return f"{finding.detector} on {finding.sensor}:{reason} {finding.kind} held back, for the fault came first"

@@ -17,7 +17,7 @@ from operators.alerts.timing import FOREVER, Arrivals
 __all__ = ["Desk"]
 
 #: Raised when what is remembered changes its meaning; a snapshot of another version is refused.
-VERSION = 1
+VERSION = 2
 
 
 class Desk:

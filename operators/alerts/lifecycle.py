@@ -69,7 +69,7 @@ class Lifecycle:
         elif level < life.level:
             life.level = level
             events.append(self._event(AlertEventType.ESCALATED, case, life, now))
-        elif case.news and not over and now >= life.update_from:
+        elif not over and (case.moved or (case.news and now >= life.update_from)):
             life.update_from = now + self._rules.update_every
             events.append(self._event(AlertEventType.UPDATED, case, life, now))
         if over:
@@ -86,7 +86,7 @@ class Lifecycle:
             self.state.timers.at(wake, case)
 
     def _event(self, type: AlertEventType, case: Case, life: Life, now: int) -> AlertEvent:
-        case.news = False
+        case.news = case.moved = False
         cleared = now if type is AlertEventType.CLEARED else 0
         alert = self._describe.alert(case, life.level, life.raised, now, cleared)
         event = AlertEvent(identify("alert-event", alert.id, life.seq), life.seq, type, now, alert)

@@ -20,6 +20,14 @@ class Rules:
     #: Two assets belong together, in whatever zones, when a path in one pipe network joins them within this length.
     pipe_length: float = 600.0
 
+    #: Pressure waves in pipes: how fast they run, m/s, and its standard deviation as a part of it, ...
+    wave_speed: float = 1000.0
+    wave_speed_error: float = 0.05
+    #: ... the standard deviation of an arrival, s, where readings are denser than it (clocks, picking), ...
+    wave_error: float = 0.01
+    #: ... and how far along the pipes two arrivals may be of one wave.
+    wave_reach: float = 3000.0
+
     #: A camera's events of one type are one sign until so long has passed without another.
     video_quiet: int = 10 * MINUTE
 
@@ -40,7 +48,9 @@ class Rules:
     #: Kinds of fault that say nothing against what the sensor found before or after.
     harmless: frozenset[str] = frozenset({"drop-out"})
     #: How long a sensor is mistrusted after a fault of that reason has ended; reasons not named: not at all.
-    rest: Mapping[str, int] = field(default_factory=lambda: {"spike": 30 * SECOND, "out-of-range": 30 * SECOND})
+    rest: Mapping[str, int] = field(
+        default_factory=lambda: dict.fromkeys(("spike", "out-of-range", "stuck-at-zero"), 30 * SECOND)
+    )
 
     #: At most one update of an alert in this time, unless its level changes.
     update_every: int = MINUTE

@@ -11,8 +11,9 @@ from domain.findings import Finding, Verdict, VideoEvent
 from operators.alerts.places import Site
 from operators.alerts.rules import Rules
 from operators.alerts.timing import FOREVER, Record
+from operators.alerts.waves import Spot
 
-__all__ = ["Case", "Sign", "corroboration"]
+__all__ = ["Case", "Sign", "corroboration", "doubts"]
 
 
 @dataclass(slots=True, eq=False)
@@ -75,10 +76,19 @@ class Case:
     signs: dict[tuple[str, str], Sign] = field(default_factory=dict)
     evidence: dict[UUID, None] = field(default_factory=dict)
     clips: dict[str, None] = field(default_factory=dict)
+    arrivals: dict[str, int] = field(default_factory=dict)  # of its pressure wave, ns, by sensor
+    spot: Spot | None = None  # where the arrivals place the cause
+    moved: bool = False  # it was placed anew since the desk was told
+    held: dict[tuple[str, str], Finding] = field(default_factory=dict)  # of a fault's: what its sensor may not say
 
     def takes(self, sign: Sign) -> bool:
         """Whether a sign near it belongs to it: one speaks for what the other is."""
         return self.kind in sign.kinds or sign.kinds[0] in self.kinds
+
+
+def doubts(case: Case) -> dict[str, str]:
+    """The sensors of a case that were found faulty while it was open, and the reasons of their faults."""
+    return {sign.source: sign.doubt for sign in case.signs.values() if sign.doubt}
 
 
 def corroboration(case: Case, rules: Rules) -> float:
@@ -90,14 +100,12 @@ def corroboration(case: Case, rules: Rules) -> float:
     weights are settings, not estimates: the score grades alerts, it is no probability.
     """
     detectors: dict[str, set[str]] = {}
-    doubted: set[str] = set()
+    doubted = doubts(case)
     confidence: dict[str, float] = {}
     for sign in case.signs.values():
         latest = sign.latest
         if isinstance(latest, Finding):
             detectors.setdefault(sign.source, set()).add(latest.detector)
-            if sign.doubt:
-                doubted.add(sign.source)
         else:
             confidence[sign.source] = max(confidence.get(sign.source, 0.0), min(max(latest.confidence, 0.0), 1.0))
     wrong = 1.0

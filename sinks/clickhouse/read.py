@@ -1,17 +1,18 @@
-"""Results read back, for reports."""
+"""Results read back, for reports and to be judged anew."""
 
 from __future__ import annotations
 
 from dataclasses import fields
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 from clickhouse_connect.driver.client import Client
 
-from domain.findings import Alert
+from domain.findings import Alert, Finding, Phase, Samples, Verdict
 from sinks.clickhouse.client import translated
 
-__all__ = ["STORED", "alerts_of", "rows_per_table"]
+__all__ = ["STORED", "alerts_of", "findings_of", "rows_per_table"]
 
 #: The tables that hold what the engine found, in the order of a reading's way through it.
 STORED = (
@@ -26,7 +27,7 @@ STORED = (
     "dead_letters",
 )
 
-_TIMES = ("onset", "raised", "updated", "cleared")
+_TIMES = frozenset({"ts", "known", "onset", "raised", "updated", "cleared"})
 
 
 def alerts_of(client: Client) -> list[Alert]:
@@ -36,6 +37,26 @@ def alerts_of(client: Client) -> list[Alert]:
     with translated():
         rows = client.query(f"SELECT {columns} FROM alerts ORDER BY alerts.raised, id").result_rows
     return [Alert(**{name: _plain(value) for name, value in zip(names, row, strict=True)}) for row in rows]
+
+
+def findings_of(client: Client, id: UUID | str | None = None) -> list[Finding]:
+    """The records of one finding, or of all, in the order in which they count."""
+    names = [field.name for field in fields(Finding) if field.name != "samples"]
+    columns = [f"toUnixTimestamp64Nano(f.{name})" if name in _TIMES else name for name in names]
+    columns.append("arrayMap(at -> toUnixTimestamp64Nano(at), sample_ts)")
+    where = "WHERE id = {id:UUID}" if id is not None else ""
+    text = f"SELECT {', '.join(columns)}, sample_value FROM findings AS f FINAL {where}"
+    with translated():
+        rows = client.query(text, parameters={"id": str(id)} if id is not None else None).result_rows
+    return sorted((_finding(names, row) for row in rows), key=lambda finding: finding.order)
+
+
+def _finding(names: list[str], row: Any) -> Finding:
+    *values, ts, value = row
+    known = dict(zip(names, values, strict=True))
+    known |= {"phase": Phase(known["phase"]), "verdict": Verdict(known["verdict"])}
+    known["samples"] = Samples(np.array(ts, np.int64).tobytes(), np.array(value, np.float64).tobytes())
+    return Finding(**known)
 
 
 def rows_per_table(client: Client) -> dict[str, int]:

@@ -31,7 +31,13 @@ AGGREGATES: Final = {SECOND: "aggregates_1s", MINUTE: "aggregates_1m", HOUR: "ag
 #: Repeats of the last so many blocks of a table are recognised.
 DEDUPLICATION_WINDOW: Final = 10_000
 
-_BLOCKS = f"SETTINGS non_replicated_deduplication_window = {DEDUPLICATION_WINDOW}"
+#: Blocks are merged by so many at least. By fives, as is the default, merging takes as long as the inserts themselves.
+MERGED_AT_ONCE: Final = 10
+
+_BLOCKS = (
+    f"SETTINGS non_replicated_deduplication_window = {DEDUPLICATION_WINDOW}, "
+    f"min_parts_to_merge_at_once = {MERGED_AT_ONCE}"
+)
 _TIME_NS = "DateTime64(9, 'UTC') CODEC(DoubleDelta, ZSTD(1))"
 # Gorilla takes twice the space on values that are rounded, as gauges do (perf/clickhouse.py).
 _VALUE = "Float64 CODEC(ZSTD(1))"
@@ -221,6 +227,21 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         *_PER_MINUTE,
         *_LAST_SEEN,
         _HEALTH,
+    ),
+    (
+        f"""
+ALTER TABLE findings
+    ADD COLUMN IF NOT EXISTS params {_NAME} COMMENT 'of the detector, as JSON',
+    ADD COLUMN IF NOT EXISTS sample_ts Array(DateTime64(9, 'UTC')) CODEC(ZSTD(1)) COMMENT 'readings before ts',
+    ADD COLUMN IF NOT EXISTS sample_value Array(Float64) CODEC(ZSTD(1))
+""",
+        f"""
+ALTER TABLE alert_events
+    ADD COLUMN IF NOT EXISTS pipe {_NAME} COMMENT 'where the signs place the cause; empty: nowhere',
+    ADD COLUMN IF NOT EXISTS offset Float64 COMMENT 'm from the start of the pipe',
+    ADD COLUMN IF NOT EXISTS radius Float64 COMMENT 'm, 90 %'
+""",
+        _ALERTS.replace("CREATE VIEW", "CREATE OR REPLACE VIEW"),
     ),
 )
 

@@ -288,6 +288,7 @@ def _well_formed(marks: list[Mark]) -> None:
         grade, onset, last = 0, 0, 0
         for mark in (mark for mark in marks if mark.slot == slot):
             assert np.isfinite(mark[6:]).all(), mark
+            assert mark.reason, "an event or a fault, and why"
             assert mark.ts >= max(mark.onset, last), mark
             if grade == 0:
                 assert mark.phase == ONSET, mark

@@ -11,6 +11,8 @@ import numpy as np
 from detectors.contract import CHANGE, END, ONSET, Reason
 from tests.detectors.naive import NS, Mark
 
+Row = tuple[int, int, float]  # sensor, ts, value
+
 
 class GroupOracle:
     """One group; `slots` are its members in rising order."""
@@ -23,6 +25,11 @@ class GroupOracle:
         self.slots, self.p = slots, params
         self.onset, self.grade = 0, 0
         self.start()
+
+    @staticmethod
+    def eventful(rows: list[Row]) -> list[Row]:
+        """A stream with something to be found, made of one in which all sensors read the same."""
+        return rows
 
     def start(self) -> None: ...
 

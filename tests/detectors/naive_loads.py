@@ -49,7 +49,7 @@ class Rainflow(Oracle):
         worst = max(window)
         grade = sum(worst >= bound for bound in p.damage)
         size = self.counted[-1][1] if self.counted else 0.0
-        yield from self.turn(grade, Reason.NONE, ts, ts, worst, p.damage[max(grade, 1) - 1], size, total)
+        yield from self.turn(grade, Reason.FATIGUE, ts, ts, worst, p.damage[max(grade, 1) - 1], size, total)
 
 
 def turning_points(values, ignore):
@@ -126,7 +126,7 @@ class CrackGrowth(Oracle):
         grade = max(self.wide, self.fast)
         by_width = bool(wide) and self.wide >= self.fast
         bounds = wide if by_width else fast
-        reason, score = (Reason.NONE, width) if by_width else (Reason.RISE, speed)
+        reason, score = (Reason.WIDTH, width) if by_width else (Reason.RISE, speed)
         bound = bounds[grade - 1] if grade else p.release * bounds[0]
         yield from self.turn(grade, reason, ts, self.day[0][0], score, bound, width, latest[min(latest)])
 
@@ -258,7 +258,7 @@ class Impact(Oracle):
         first = p.peak[0].value
         away = x - self.level
         if self.grade and ts - self.found >= p.quiet * NS:
-            yield from self.turn(0, Reason.NONE, ts, ts, abs(away), self.bound, x, self.level)
+            yield from self.turn(0, Reason.IMPACT, ts, ts, abs(away), self.bound, x, self.level)
         if len(self.learned) < p.warm_up:
             self.distances += [abs(away)] if self.learned else []
             self.learned.append(x)
@@ -277,7 +277,7 @@ class Impact(Oracle):
                 grade = max(k + 1 for k, bound in enumerate(bounds) if abs(most) >= bound)
                 self.found = ts
                 turn = (ts, self.blow[0][0], abs(most), bounds[grade - 1], self.level + most, self.level)
-                yield from self.turn(max(grade, self.grade), Reason.NONE, *turn)
+                yield from self.turn(max(grade, self.grade), Reason.IMPACT, *turn)
             self.blow = []
         weight = 0.5 ** (1 / p.half_life)
         step = min(abs(away), 3 * max(self.noise, (1 - weight) * first))

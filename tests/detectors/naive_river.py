@@ -67,5 +67,5 @@ class RiverModel(Oracle):
             self.forest.learn_one(self.scaler.transform_one(x))
         grade = int(score >= bound and len(self.means) > self.p.warm_up)
         yield from self.turn(
-            grade, Reason.NONE, end, self.begun, score, bound, mean, self.means[-2] if self.means[1:] else mean
+            grade, Reason.MODEL, end, self.begun, score, bound, mean, self.means[-2] if self.means[1:] else mean
         )

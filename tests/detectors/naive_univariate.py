@@ -26,10 +26,10 @@ class Novelty(Oracle):
         least = self.p.min_distance.value if self.p.min_distance else 0.0
         ratio = 0.0
         if len(distances) >= self.p.warm_up and distance > least:
-            bins = [0 if d <= 0 else min(max(math.floor(math.log2(d) * 8) + 512, 1), 1023) for d in distances]
+            bins = [0 if d <= 0 else min(max(math.floor(math.log2(d) * 8) + 256, 1), 511) for d in distances]
             above = (1 - self.p.quantile) * len(bins)
             edge = max((k for k in set(bins) if sum(b >= k for b in bins) > above), default=0)
-            usual = max((2.0 ** ((edge - 511) / 8) if edge else 0.0) + self.p.floor * max(distances), least)
+            usual = max((2.0 ** ((edge - 255) / 8) if edge else 0.0) + self.p.floor * max(distances), least)
             ratio = min(distance / usual, 1e6) if usual * 1e6 > distance else 1e6
         distances.append(distance)
         return ratio
@@ -38,12 +38,13 @@ class Novelty(Oracle):
         width = self.p.width
         self.values.append(x)
         v, c = self.values, len(self.values) - 1
-        kept = range(c - 1, max(c - self.p.memory, width - 2), -1)
+        kept = range(c - 1, max(c - self.p.memory, -1), -1)
         ratio = 0.0
         near = min(kept, key=lambda j: abs(x - v[j]), default=None)
         if near is not None:
             ratio = self.ratio(self.distances[0], abs(x - v[near]))
-        runs = [sum(abs(v[c - q] - v[j - q]) for q in range(width)) for j in kept if c >= 2 * width and j <= c - width]
+        ends = [j for j in kept if c >= 2 * width and j <= c - width and j - width + 1 in kept]
+        runs = [sum(abs(v[c - q] - v[j - q]) for q in range(width)) for j in ends]
         if runs:
             ratio = max(ratio, self.ratio(self.distances[1], min(runs) / width))
         self.peak = max(self.peak * 0.5 ** (1 / self.p.half_life), ratio)

@@ -51,8 +51,7 @@ class WeeklyCusum(Oracle):
             self.gaps.append(e)
             if now - self.first >= 335 and len(self.gaps) >= 2:
                 self.variance = statistics.variance(self.gaps) / 2
-                mean = statistics.fmean(self.gaps)
-                self.trend, self.level, self.at = mean / 168, self.level + 1.5 * mean, now
+                self.level, self.at = self.level + statistics.fmean(self.gaps) / 2, now
             return
         sigma = max(p.min_sigma.value if p.min_sigma else 0.0, math.sqrt(self.variance))
         if sigma == 0:

@@ -76,6 +76,7 @@ def well_formed(marks: list[Mark]) -> None:
         grade, onset, slot, last = 0, 0, -1, 0
         for mark in (mark for mark in marks if GROUP[mark.slot] == group):
             assert np.isfinite(mark[6:]).all(), mark
+            assert mark.reason, "an event or a fault, and why"
             if grade == 0:
                 assert mark.phase == ONSET
                 onset, slot = mark.onset, mark.slot
@@ -96,7 +97,7 @@ def test_equals_its_oracle_however_panes_are_cut(name: str, params: Params) -> N
     """The same marks as the plain loop's, whether one pane or many, inside a step or between steps."""
 
     @given(ordered_streams, st.lists(st.integers(0, 200 * NS), max_size=5))
-    @example(EVENTFUL, [20 * NS, 20 * NS + NS // 2, 57 * NS])
+    @example(GROUP_ORACLES[name].eventful(EVENTFUL), [20 * NS, 20 * NS + NS // 2, 57 * NS])
     def check(rows: list[Row], cuts: list[int]) -> None:
         end = finish(rows)
         whole = play(make(name, params), rows, [], end)
@@ -113,7 +114,7 @@ def test_equals_its_oracle_however_panes_are_cut(name: str, params: Params) -> N
 @each_case
 def test_finds_something(name: str, params: Params) -> None:
     """The parameters under test make marks in both groups, or the other checks would compare nothing with nothing."""
-    marks = play(make(name, params), EVENTFUL, [], finish(EVENTFUL))
+    marks = play(make(name, params), GROUP_ORACLES[name].eventful(EVENTFUL), [], finish(EVENTFUL))
     assert {(GROUP[mark.slot], mark.phase) for mark in marks} >= {(0, ONSET), (0, END), (1, ONSET)}
     well_formed(marks)
 

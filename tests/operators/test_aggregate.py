@@ -34,7 +34,7 @@ def _panes(rows: list[tuple[int, int, float]], interval: int, cuts: list[int]) -
         sensor = np.array([r[0] for r in part], np.int32)
         ts = np.array([r[1] for r in part], np.int64)
         value = np.array([r[2] for r in part], np.float64)
-        ordered = _order(sensor, ts, value, interval, LOCAL, 3)
+        ordered = _order(sensor, ts, value, interval, LOCAL, LOCAL)
         out.append(Panes(0, interval, edge, 0, *ordered))
         start = edge
     return out

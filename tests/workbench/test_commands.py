@@ -28,6 +28,7 @@ from sources.recorded import open_recording
 from tests.flows.stored import chdb
 from workbench import sets
 from workbench.result import RecordScore, SetResult, figure
+from workbench.targets import SetTarget
 
 LOOP = City(
     "loop",
@@ -178,6 +179,26 @@ def test_tune_on_a_set(ours: Path) -> None:
     (monitor,) = tomllib.loads((out / "monitors.toml").read_text())["monitor"]
     assert 3.3 <= monitor["params"]["z"][0] < 4
     assert monitor["params"]["half_life"] == 60.0
+
+
+def test_tune_begins_with_the_sets_own_parameters(ours: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the set gives its default detector is the first trial and a row of the table; what is given comes on top."""
+    monkeypatch.setattr(_Ours, "PARAMS", {"z": [5.4321], "half_life": 40.0}, raising=False)
+    target = SetTarget("ours", ours / "ours", "ewma", None)
+    assert target.monitor.params == {"z": [5.4321], "half_life": 40.0}
+    (ours / "p.toml").write_text("half_life = 60.0")
+    given = SetTarget("ours", ours / "ours", "ewma", ours / "p.toml")
+    assert given.monitor.params == {"z": [5.4321], "half_life": 60.0}
+    assert SetTarget("ours", ours / "ours", "cusum", None).monitor.params == {}
+    out = ours / "tuned"
+    shown = lifeline(
+        "tune", "ours", "--detector", "ewma", "--data", ours, "--search", "z", "--out", out, "--trials", 20
+    ).output
+    assert "as it was" in shown
+    assert "5.4321" in shown.replace("\n", "")
+    assert "as it was" in (out / "front.html").read_text()
+    (monitor,) = tomllib.loads((out / "monitors.toml").read_text())["monitor"]
+    assert monitor["params"]["half_life"] == 40.0
 
 
 def test_the_functions_return_tables(ours: Path, loop: Path) -> None:

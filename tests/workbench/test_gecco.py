@@ -83,7 +83,7 @@ def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
 
 
 def test_rows_with_missing_values_are_dropped(tmp_path: Path) -> None:
-    """A row without a value is no row; a file that does not start at row 1 has nothing but scored rows."""
+    """A row without a value is no row; a file that does not start with the series has nothing but scored rows."""
     path = tmp_path / "part.csv"
     path.write_text(
         ",Time,Tp,Cl,EVENT\n70001,2016-09-20 10:00:00,6.5,0.1,False\n"
@@ -93,6 +93,17 @@ def test_rows_with_missing_values_are_dropped(tmp_path: Path) -> None:
     assert recording.values.tolist() == [[6.5, 0.1], [6.5, 0.2]]
     assert recording.event.tolist() == [False, True]
     assert recording.train == 0
+
+
+def test_where_a_file_begins_is_told_by_its_time(tmp_path: Path) -> None:
+    """Row numbers may be the file's own: only the series' first day begins with training rows."""
+    path = tmp_path / "part.csv"
+    for day, train in (("2016-08-03", gecco.TRAIN), ("2016-10-01", 0)):
+        path.write_text(f"row,Time,Cl,EVENT\n1,{day} 11:49:00,0.1,False\n")
+        assert gecco.load(path).train == train
+    path.write_text("row,Time,Cl,EVENT\n1,2016-10-01 11:49:00,NA,False\n")
+    with pytest.raises(SourceError, match="found none"):
+        gecco.load(path)
 
 
 @pytest.mark.skipif(not DATA.exists(), reason="the recording is not here")

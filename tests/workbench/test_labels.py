@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,13 +20,19 @@ ROWS = "time,v,anomaly\n" + "".join(
 
 
 def test_runs_of_a_label_are_events(tmp_path: Path) -> None:
-    """From the first to the last marked row of each run; also at the end of the file, and compressed."""
+    """From the first to the last marked row of each run; also at the end of the file, and in any packing."""
     plain, packed = tmp_path / "a.csv", tmp_path / "a.csv.gz"
     plain.write_text(ROWS)
     packed.write_bytes(gzip.compress(ROWS.encode()))
     expected = [Event(T0 + 3 * SECOND, T0 + 4 * SECOND, "anomaly"), Event(T0 + 9 * SECOND, T0 + 9 * SECOND, "anomaly")]
     assert events_of(plain, FORM) == expected
     assert events_of(packed, FORM) == expected
+    archive = tmp_path / "a.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("__MACOSX/._a.csv", "rubbish")
+        file.writestr("a.csv", ROWS)
+        file.writestr("b.csv", ROWS)
+    assert events_of(archive, FORM) == [*expected, *expected]
 
 
 def test_a_files_name_may_be_the_label() -> None:

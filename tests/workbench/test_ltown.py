@@ -53,6 +53,20 @@ def test_other_detectors_are_refused() -> None:
         ltown.evaluate(DATA, "ewma", None, None)
 
 
+def test_two_leaks_of_one_pipe_are_no_trouble() -> None:
+    """They run at the same time and are equally near: the one that began first is credited."""
+    both = [*LEAKS, water.Leak("p2", 12 * STEP, 19 * STEP, True)]
+    found = ltown.euros([ltown.Detection("p2", 14 * STEP)], both, FLOWS, LINE, LINE.between())
+    assert found.delays == {"p2": 4 * STEP}
+
+
+@needs_data
+def test_the_meters_are_the_sets_own() -> None:
+    """How many columns are flows is no matter of taste."""
+    with pytest.raises(ConfigError, match="flows"):
+        ltown.evaluate(DATA, None, {"flows": 1}, None)
+
+
 @needs_data
 def test_the_bars_are_reached(tmp_path: Path) -> None:
     """More than half of the leaks placed within 300 m, no more than two false."""

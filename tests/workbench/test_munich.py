@@ -109,6 +109,13 @@ def test_archives_and_several_gauges_are_read(tmp_path: Path) -> None:
     assert str(np.datetime64(int(a.ts[0]), "ns")) == "2022-04-11T08:36:24.897000000"
 
 
+def test_days_beyond_the_twelfth_are_not_swapped(tmp_path: Path) -> None:
+    """There is no 27th month: such a record has its date in order."""
+    (tmp_path / "load_01DMS_CN.csv").write_text("Time (-),DMS_CN (um/m)\n2022-04-27 08:36:24.897,1\n")
+    (record,) = munich.records(tmp_path)
+    assert str(np.datetime64(int(record.ts[0]), "ns")) == "2022-04-27T08:36:24.897000000"
+
+
 @pytest.mark.skipif(not DATA.is_dir(), reason="the recordings are not at hand (../shared/data)")
 def test_the_records_at_hand() -> None:
     """The bar: the permanent change is found, and no record gives a false alarm."""

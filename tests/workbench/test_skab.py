@@ -63,3 +63,22 @@ def test_any_detector_can_be_scored() -> None:
     assert result.value("FAR") is not None
     with pytest.raises(ConfigError, match="nonsense"):
         skab.evaluate(DATA, "robust_mad", {"nonsense": 1}, None)
+
+
+def test_columns_in_any_order(tmp_path: Path) -> None:
+    """Channels are all columns but the time and the labels, wherever they stand."""
+    path = tmp_path / "1.csv"
+    path.write_text(
+        "datetime;changepoint;A;anomaly;B\n2020-03-09 10:14:33;0.0;1.5;0.0;\n2020-03-09 10:14:34;1.0;2;1.0;3\n"
+    )
+    recording = skab.load(path)
+    assert recording.sensors == ["A", "B"]
+    np.testing.assert_array_equal(recording.values, [[1.5, np.nan], [2.0, 3.0]])
+    assert recording.anomaly.tolist() == [False, True]
+
+
+def test_a_recording_of_training_rows_alone_has_nothing_to_score(tmp_path: Path) -> None:
+    """No time was scored: no rate of false alarms."""
+    rows = "".join(f"2020-03-09 10:{i // 60:02}:{i % 60:02};1.0;0.0\n" for i in range(300))
+    (tmp_path / "1.csv").write_text("datetime;A;anomaly\n" + rows)
+    assert skab.evaluate(tmp_path, None, None, None).value("false alarms") is None

@@ -12,7 +12,8 @@ writes per-row scores under `out`: `<out>/<set>/<detector>/...` (None: nowhere; 
 ConfigError for a detector that cannot run on the set, SourceError where there is nothing to read.
 
 Its docstring's first line names the set; `DEFAULT: str` names the default detector and `FOLDER: str` the set's folder
-in a collection of sets.
+in a collection of sets. `PARAMS`, where there is one, holds what the default detector is given on this set; parameters
+that a caller gives replace those of the same name.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from typing import Any, Protocol, cast
 from domain.errors import ConfigError, Problem
 from workbench.result import SetResult
 
-__all__ = ["ScoredSet", "get", "names"]
+__all__ = ["ScoredSet", "get", "names", "params_of"]
 
 
 class ScoredSet(Protocol):
@@ -55,3 +56,13 @@ def get(name: str) -> ScoredSet:
         message = f"expected one of {', '.join(names())}, got {name!r}.{hint}"
         raise ConfigError([Problem("", "", "set", message)])
     return cast("ScoredSet", import_module(f"workbench.sets.{name}"))
+
+
+def params_of(name: str, detector: str) -> Mapping[str, Any]:
+    """The parameters that a set gives a detector when the caller gives none; raises ConfigError for no such set.
+
+    >>> params_of("skab", "recursive_pca")["index"], params_of("skab", "cusum")
+    ([8.0], {})
+    """
+    chosen = get(name)
+    return getattr(chosen, "PARAMS", {}) if detector == chosen.DEFAULT else {}

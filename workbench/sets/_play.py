@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detectors import registry
-from detectors.contract import MARK, GroupDetector, Lane, Reason
+from detectors.contract import MARK, Detector, GroupDetector, Lane, Reason
 from domain.errors import SourceError
 from domain.findings import Phase
 from domain.records import Floats, Int64s
@@ -42,13 +42,25 @@ class Played:
     marks: list[dict[str, Any]]
 
 
-def play(name: str, params: Mapping[str, Any], sensors: Sequence[str], ts: Int64s, values: Floats, step: int) -> Played:
+def play(
+    name: str,
+    params: Mapping[str, Any],
+    sensors: Sequence[str],
+    ts: Int64s,
+    values: Floats,
+    step: int,
+    *,
+    unit: str = "u",
+    low: float = -np.inf,
+    high: float = np.inf,
+    after: Callable[[Detector, int], None] = lambda detector, row: None,
+) -> Played:
     """Feed a table to a detector, a row at a time, and tell it the time after each; no row is seen before its turn.
 
     Parameters
     ----------
     name, params
-        The detector and its parameters as a file gives them. Its quantities are in the unit "u".
+        The detector and its parameters as a file gives them.
     sensors
         Names of the columns. A detector of whole assets sees them as one asset; any other watches each by itself, and
         what holds for one holds for the recording.
@@ -58,6 +70,12 @@ def play(name: str, params: Mapping[str, Any], sensors: Sequence[str], ts: Int64
         Readings; NaN where there is none. Shape (rows, sensors).
     step
         Time from row to row, ns.
+    unit
+        Of the parameters' quantities.
+    low, high
+        Physical range of the sensors.
+    after
+        Is called after each row with the detector and the row's number, to look at its state.
 
     Raises
     ------
@@ -66,7 +84,7 @@ def play(name: str, params: Mapping[str, Any], sensors: Sequence[str], ts: Int64
     """
     n, p = values.shape
     wide = np.ones(p)
-    detector = registry.build(name, params, -np.inf * wide, np.inf * wide, wide * 1e9 / step, "u")
+    detector = registry.build(name, params, low * wide, high * wide, wide * 1e9 / step, unit)
     timed = detector.lane is Lane.PANE
     own = "score" in (detector.STATE.names or ())
     slot = np.arange(p, dtype=np.int32)
@@ -90,6 +108,7 @@ def play(name: str, params: Mapping[str, Any], sensors: Sequence[str], ts: Int64
                 marks.append(mark)
         alarm[i] = held.any()
         score[i] = detector.state["score"].max() if own else (marked * (held > 0)).max()
+        after(detector, i)
     return Played(score, alarm, marks)
 
 

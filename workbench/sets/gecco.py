@@ -32,6 +32,7 @@ OPERATION: Final = ("Tp", "Fm", "Fm_2")
 #: A minute a step. Unsmoothed minutes of such sensors have heavy tails: hence the high index.
 PARAMS: Final = {"step": "1 min", "index": [16.0]}
 _MINUTE: Final = 60_000_000_000
+_BEGIN: Final = "2016-08-04"
 
 
 @dataclass(frozen=True)
@@ -57,13 +58,15 @@ def load(path: Path) -> Recording:
     at = names.index("Time")
     rows = [line.replace('"', "").split(",") for line in lines[1:] if line]
     rows = [row for row in rows if not any(x in ("", "NA", "NaN", "nan") for x in row[at + 1 : -1])]
+    if not rows:
+        raise SourceError(f"{path}: expected rows with a value in every column, found none")
     stamp = [row[at] for row in rows]
     ts = np.array(stamp, "M8[ns]").astype(np.int64)
     ts = np.maximum.accumulate(ts - np.arange(len(ts))) + np.arange(len(ts))
     values = np.array([[float(x) for x in row[at + 1 : -1]] for row in rows])
     event = np.array([row[-1].lower() in ("true", "1") for row in rows])
-    whole = at == 0 or float(rows[0][0]) <= 1
-    return Recording(path.name.split(".")[0], names[at + 1 : -1], stamp, ts, values, event, TRAIN if whole else 0)
+    train = TRAIN if stamp[0] <= _BEGIN else 0  # row numbers may be a file's own
+    return Recording(path.name.split(".")[0], names[at + 1 : -1], stamp, ts, values, event, train)
 
 
 def evaluate(folder: Path, detector: str | None, params: Mapping[str, Any] | None, out: Path | None) -> SetResult:
@@ -90,9 +93,9 @@ def evaluate(folder: Path, detector: str | None, params: Mapping[str, Any] | Non
     tp, fp, fn = total.tolist()
     f1 = 2 * tp / (2 * tp + fp + fn) if tp else 0.0
     days = sum(record.sensor_days for record in records)
-    false = sum(record.false for record in records) / days
+    false = sum(record.false for record in records) / days if days else 0.0
     delays = [delay for record in records for delay in record.delays]
-    share = events / minutes
+    share = events / minutes if minutes else 0.0
     vus, blind = np.mean(surface, axis=0).tolist() if surface else (None, None)
     rows = [
         figure(

@@ -21,10 +21,13 @@ from domain.records import Floats
 from workbench.result import RecordScore, SetResult, figure
 from workbench.sets import _water as water
 
-__all__ = ["DEFAULT", "FOLDER", "Detection", "Euros", "euros", "evaluate"]
+__all__ = ["DEFAULT", "FOLDER", "PARAMS", "Detection", "Euros", "euros", "evaluate"]
 
 DEFAULT: Final = "pressure_residual"
 FOLDER: Final = "ltown_resim"
+
+#: The first two columns are the inflow and the pump that fills the tank.
+PARAMS: Final = {"flows": 2}
 
 _INTERVAL: Final = 300.0
 _PRICE: Final = 0.80  # EUR/m3
@@ -83,18 +86,18 @@ def euros(
     false = []
     for found in sorted(detections, key=lambda detection: detection.time):
         near = sorted(
-            (leak.pipe in earned, float(between[index[found.pipe], index[leak.pipe]]), leak.pipe, leak)
+            (leak.pipe in earned, float(between[index[found.pipe], index[leak.pipe]]), leak.pipe, leak.start, leak.end)
             for leak in leaks
             if leak.start <= found.time <= leak.end and between[index[found.pipe], index[leak.pipe]] <= _NEAR
         )
         if not near:
             false.append(found)
         elif not near[0][0]:
-            _, distance, pipe, leak = near[0]
-            rest = (flows.ts >= found.time) & (flows.ts <= leak.end)
-            water_saved = float(flows.columns[pipe][rest].sum()) / 12.0
+            _, distance, pipe, start, end = near[0]
+            rest = (flows.ts >= found.time) & (flows.ts <= end)
+            water_saved = float(np.nansum(flows.columns[pipe][rest])) / 12.0
             earned[pipe] = _PRICE * water_saved - _CREW * distance / _NEAR
-            delays[pipe] = found.time - leak.start
+            delays[pipe] = found.time - start
             distances[pipe] = distance
     return Euros(sum(earned.values()) - _CREW * len(false), earned, delays, distances, tuple(false))
 
@@ -150,8 +153,10 @@ def evaluate(folder: Path, detector: str | None, params: Mapping[str, Any] | Non
     sensors = [key for key in data.columns if key in network.nodes]
     total = data.columns["p227"] + data.columns["p235"]
     values = np.column_stack([total, data.columns["PUMP_1"], data.matrix(sensors)])
-    watch = water.ready(name, params, values.shape[1], _INTERVAL, {"flows": 2})
+    watch = water.ready(name, params, values.shape[1], _INTERVAL, PARAMS)
     assert isinstance(watch, PressureResidual)
+    if watch.params.flows != PARAMS["flows"]:
+        raise water.refuse(name, f"expected `flows` of {PARAMS['flows']}: so many meters come before the pressures")
     found: list[Detection] = []
     lines: list[dict[str, Any]] = []
     kept: list[Marks] = [np.zeros(0, MARK)]
@@ -172,6 +177,8 @@ def evaluate(folder: Path, detector: str | None, params: Mapping[str, Any] | Non
     begin, end = int(data.ts[0]), int(data.ts[-1])
     every = water.network_leaks(_beside(folder, "leaks.txt")[0])
     leaks = [leak for leak in every if leak.start <= end and leak.end >= begin]
+    if unknown := [leak.pipe for leak in leaks if leak.pipe not in flows.columns]:
+        raise SourceError(f"{folder}: expected the true flows of the leaks in {', '.join(unknown)}")
     between = network.between()
     ours = euros(found, leaks, flows, network, between)
     new = [leak for leak in leaks if leak.start > begin]

@@ -28,7 +28,7 @@ from domain.errors import ConfigError, Problem, SourceError
 from domain.records import Floats, Int64s
 from workbench.result import RecordScore, SetResult, figure
 
-__all__ = ["DEFAULT", "FOLDER", "PARAMS", "Record", "episodes", "evaluate", "records"]
+__all__ = ["DEFAULT", "FOLDER", "PARAMS", "Record", "episodes", "evaluate", "read", "records", "times"]
 
 DEFAULT: Final = "strain_shift"
 FOLDER: Final = "munich_bridge"
@@ -57,15 +57,16 @@ def records(folder: Path) -> Iterator[Record]:
     for file in files:
         name = file.name.removesuffix(".zip").removesuffix(".csv")
         changes = "lowering" in name and "lowering_02" not in name
-        table = _table(file)
+        table = read(file)
         gauges = [column for column in table.column_names if column.startswith("DMS")]
-        ts = _times(table.column(0))
+        ts = times(table.column(0))
         for column in gauges:
             own = name if len(gauges) == 1 else f"{name}_{column.split()[0]}"
             yield Record(own, changes, ts, table[column].cast(pa.float64()).to_numpy())
 
 
-def _table(file: Path) -> pa.Table:
+def read(file: Path) -> pa.Table:
+    """The columns of a record, its times as text; raises SourceError."""
     try:
         data = file.read_bytes()
         if file.suffix == ".zip":
@@ -77,9 +78,14 @@ def _table(file: Path) -> pa.Table:
         raise SourceError(f"{file} cannot be read as a record of the Munich bridge: {error}") from error
 
 
-def _times(text: pa.ChunkedArray) -> Int64s:
-    # "2022-11-04 08:36:24.897" is 11 April: the recorder swapped day and month.
-    seconds = pc.strptime(pc.utf8_slice_codeunits(text, 0, 19), format="%Y-%d-%m %H:%M:%S", unit="ns")
+def times(text: pa.ChunkedArray) -> Int64s:
+    """Times of a record in ns."""
+    # "2022-11-04 08:36:24.897" is 11 April: the recorder swapped day and month where a month can have such a number.
+    whole = pc.utf8_slice_codeunits(text, 0, 19)
+    try:
+        seconds = pc.strptime(whole, format="%Y-%d-%m %H:%M:%S", unit="ns")
+    except pa.ArrowInvalid:
+        seconds = pc.strptime(whole, format="%Y-%m-%d %H:%M:%S", unit="ns")
     part = pc.utf8_slice_codeunits(pc.utf8_rpad(text, 29, "0"), 20, 29)
     ts: Int64s = (seconds.cast(pa.int64()).to_numpy() + part.cast(pa.int64()).to_numpy()).astype(np.int64)
     return ts
@@ -125,7 +131,7 @@ def episodes(marks: Marks, end: int) -> list[tuple[int, int]]:
 def evaluate(folder: Path, detector: str | None, params: Mapping[str, Any] | None, out: Path | None) -> SetResult:
     """Score a detector of single sensors on the strain gauges of `folder`; see `workbench.sets`."""
     name = detector or DEFAULT
-    given = dict(PARAMS if params is None and name == DEFAULT else params or {})
+    given = {**(PARAMS if name == DEFAULT else {}), **(params or {})}
     if registry.get(name).scope != "sensor":
         raise ConfigError([Problem("", "", "detector", f"expected a detector of single sensors, got {name!r}")])
     one = np.ones(1)

@@ -24,8 +24,9 @@ FOLDER: Final = "skab"
 
 #: Rows of a file that may be learned from.
 TRAIN: Final = 400
-#: For the loop: ten seconds of smoothing against the pump's noise; the training rows are the warm-up.
-PARAMS: Final = {"smoothing": 0.1, "index": [7.0], "warm_up": 380}
+#: For the loop: ten seconds of smoothing against the pump's noise; even with gaps, training rows are enough to warm up.
+PARAMS: Final = {"smoothing": 0.1, "index": [8.0], "warm_up": 300}
+_NO_CHANNEL: Final = ("datetime", "anomaly", "changepoint")
 
 
 @dataclass(frozen=True)
@@ -47,13 +48,14 @@ def load(path: Path) -> Recording:
     if names[0] != "datetime" or "anomaly" not in names:
         raise SourceError(f"{path}: expected the columns datetime;...;anomaly, got {lines[0]!r}")
     at = names.index("anomaly")
+    channels = [i for i, name in enumerate(names) if name not in _NO_CHANNEL]
     rows = [line.split(";") for line in lines[1:] if line]
     stamp = [row[0] for row in rows]
     ts = np.array(stamp, "M8[ns]").astype(np.int64)
     ts = np.maximum.accumulate(ts - np.arange(len(ts))) + np.arange(len(ts))
-    values = np.array([[float(x) if x else np.nan for x in row[1:at]] for row in rows])
+    values = np.array([[float(row[i]) if row[i] else np.nan for i in channels] for row in rows])
     anomaly = np.array([float(row[at]) > 0 for row in rows])
-    return Recording(f"{path.parent.name}/{path.name}", names[1:at], stamp, ts, values, anomaly)
+    return Recording(f"{path.parent.name}/{path.name}", [names[i] for i in channels], stamp, ts, values, anomaly)
 
 
 def counts(anomaly: Bools, alarm: Bools) -> tuple[int, int, int, int]:
@@ -112,7 +114,9 @@ def evaluate(folder: Path, detector: str | None, params: Mapping[str, Any] | Non
         ),
         figure("events found", len(delays), unit="events", note=f"of {sum(r.events for r in records)}"),
         figure("median delay", float(np.median(delays)) if delays else None, unit="s"),
-        figure("false alarms", false / days, unit="1/day", note=f"{false} episodes in {days * 24:.1f} h"),
+        figure(
+            "false alarms", false / days if days else None, unit="1/day", note=f"{false} episodes in {days * 24:.1f} h"
+        ),
     ]
     return SetResult("skab", rows, name, records)
 

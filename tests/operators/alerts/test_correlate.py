@@ -6,6 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from domain.clock import SECOND
+from domain.records import Verdicts
+from operators.alerts.desk import Desk
 from operators.alerts.rules import DEFAULT
 from tests.operators.alerts.town import CHANGE, END, START, TOWN, finding, run, timetable, video
 
@@ -247,6 +250,32 @@ def test_a_fault_found_later_marks_what_was_raised_and_does_not_clear_it():
     assert (updated.type, updated.alert.level, updated.alert.active) == ("updated", 2, True)
     assert (raised.alert.corroboration, updated.alert.corroboration) == (0.5, 0.1)
     assert updated.alert.support[0].endswith("(the sensor is in doubt: spike)")
+
+
+def test_the_alert_says_which_wins_an_event_that_nobody_else_has_seen_or_the_fault():
+    """The fault: it explains all there is. The desk is told so, and why; the level stays."""
+    raised, updated = run([finding(1, "G1", grade=2), finding(3, "G1", monitor="spike")])
+    assert "fault" not in raised.alert.summary
+    assert updated.alert.summary.endswith("probably a sensor fault: nothing else has seen it (G1 spike)")
+
+
+def test_the_alert_says_which_wins_an_event_that_others_have_seen_or_the_fault():
+    """The event: a fault of one sensor does not move its neighbour."""
+    records = [finding(1, "G1", grade=2), finding(2, "G2"), finding(70, "G1", monitor="spike")]
+    assert run(records)[-1].alert.summary.endswith("taken for an event: 1 without fault agrees (G1 spike)")
+
+
+@pytest.mark.parametrize("late", [0, 10])
+def test_the_alert_of_a_fault_says_what_its_sensor_may_not_raise(late):
+    """The fault came first and wins; nothing that was found is lost. Nor where the fault itself has yet to last."""
+    monitors = [replace(m, on_delay=late * SECOND) if m.name == "stuck" else m for m in TOWN.monitors]
+    desk = Desk(replace(TOWN, monitors=tuple(monitors)), 1)
+    records = (finding(1, "G1", monitor="stuck"), finding(3, "G1"))
+    events = desk.take(Verdicts(0, START + 100 * SECOND, records))
+    assert {event.alert.kind for event in events} == {"sensor-fault"}
+    last = events[-1]
+    assert last.alert.summary.endswith("taken for a fault: it came before the gas leak that the sensor then found")
+    assert last.alert.support[-1] == "threshold on G1: gas-leak held back, for the fault came first"
 
 
 def test_silence_says_nothing_against_a_sensor():

@@ -7,8 +7,10 @@ from clickhouse_connect.driver.client import Client
 
 from domain.city import City, Sensor, Unit, Zone
 from domain.errors import ConfigError, SinkRefused
+from domain.findings import Samples
 from sinks.clickhouse import schema
 from sinks.clickhouse.client import Dsn
+from sinks.clickhouse.read import alerts_of, findings_of
 from sinks.clickhouse.schema import Retention, ensure_schema, load_registry, retain
 
 CITY = City(
@@ -54,6 +56,26 @@ def test_upgraded_step_by_step(empty: Client, monkeypatch: pytest.MonkeyPatch) -
     assert ensure_schema(empty) == len(later) - 1
     assert ensure_schema(empty) == len(later)
     assert empty.command("SELECT count() FROM system.columns WHERE table = 'findings' AND name = 'note'") == 1
+
+
+def test_rows_of_the_first_version_stay(empty: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Findings and alerts of an older Lifeline are read after the upgrade: without samples, parameters and pipe."""
+    with monkeypatch.context() as older:
+        older.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:1])
+        older.setattr(schema, "VERSION", 1)
+        ensure_schema(empty)
+    at = "fromUnixTimestamp64Nano(1764000000000000000)"
+    empty.command(
+        f"INSERT INTO findings (id, sensor, ts, known, onset) VALUES (generateUUIDv4(), 'G', {at}, {at}, {at})"
+    )
+    empty.command(
+        f"INSERT INTO alert_events (id, alert, ts, kind) VALUES (generateUUIDv4(), generateUUIDv4(), {at}, 'k')"
+    )
+    assert ensure_schema(empty) == 1
+    (finding,) = findings_of(empty)
+    assert (finding.sensor, finding.params, finding.samples) == ("G", "", Samples())
+    (alert,) = alerts_of(empty)
+    assert (alert.kind, alert.pipe, alert.offset, alert.radius) == ("k", "", 0.0, 0.0)
 
 
 def test_a_newer_schema_is_refused(client: Client) -> None:

@@ -17,10 +17,11 @@ from hypothesis import strategies as st
 
 from domain.clock import NEVER, SECOND
 from domain.errors import SinkError, SinkRefused
-from domain.findings import Alert, AlertEvent, AlertEventType, Finding, Phase, Verdict, VideoEvent
+from domain.findings import Alert, AlertEvent, AlertEventType, Finding, Phase, Samples, Verdict, VideoEvent
 from domain.identity import identify
 from domain.records import DeadLetter, LateRows
 from sinks.clickhouse.blocks import Block, Blocks
+from sinks.clickhouse.read import findings_of
 from sinks.clickhouse.schema import AGGREGATES, settle
 from sinks.clickhouse.sink import ClickHouseSink, EpochSink, Item, Writer
 from tests.sinks.clickhouse.streams import PANES, SENSORS, START, Pane, aggregates_of, panes_of, rows_of, statistics
@@ -57,7 +58,8 @@ def dump(client: Client, table: str) -> list[tuple[Any, ...]]:
 def finding(n: int) -> Finding:
     return Finding(
         identify("finding", n), Phase.CHANGE, "m", "d", "c0ffee", "gas-leak", Verdict.FAULT, "stuck", SENSORS[n % 4],
-        START + n, START + n + 1, START - 1, 2, 1.5, 1.0, float("nan"), -0.0,
+        START + n, START + n + 1, START - 1, 2, 1.5, 1.0, float("nan"), -0.0, '{"limit":1.5}',
+        Samples((START + np.arange(n)).tobytes(), np.linspace(-0.0, 1.0, n).tobytes()),
     )  # fmt: skip
 
 
@@ -230,22 +232,15 @@ def test_findings_and_events_are_read_back(client: Client) -> None:
     writer = Writer(client, SENSORS)
     for _ in range(2):
         writer.write([findings, list(findings[:2]), findings[0], video, dead, alert_event(0)])
-    columns = ", ".join(
-        f"toUnixTimestamp64Nano(f.{c})" if c in ("ts", "known", "onset") else c for c in Finding.__slots__
-    )
-    rows = client.query(f"SELECT {columns} FROM findings AS f FINAL ORDER BY f.ts").result_rows
-    expected = [tuple(getattr(one, name) for name in Finding.__slots__) for one in findings]
-    assert [repr(row) for row in rows] == [repr(tuple(map(_plain, row))) for row in expected]
+    assert repr(findings_of(client)) == repr(list(findings))
+    assert repr(findings_of(client, findings[2].id)) == repr([findings[2]])
+    assert findings_of(client, identify("another")) == []
     assert client.query("SELECT * EXCEPT (ts, known) FROM video_events FINAL").result_rows == [
         (video.id, "cam-1", "fire", 0.93, "街", "")
     ]
     assert client.query("SELECT * EXCEPT (recorded, payload), hex(payload) FROM dead_letters FINAL").result_rows == [
         ("p0", 7, -1, "not-json", "expected {", "00FF7B27")
     ]
-
-
-def _plain(value: object) -> object:
-    return str(value) if isinstance(value, (Phase, Verdict)) else value
 
 
 def test_alerts_are_the_last_event(client: Client) -> None:
