@@ -16,6 +16,7 @@ from flows.commands.clickhouse import clickhouse
 from flows.commands.compare import compare
 from flows.commands.demo import demo
 from flows.commands.record import record
+from flows.commands.rehearse import rehearse
 from flows.commands.replay import replay
 from flows.commands.score import score
 from flows.commands.simulate import simulate
@@ -32,7 +33,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (city, replay, demo, check, sql, record, simulate, score, tune, compare):
+for command in (city, replay, demo, check, sql, record, simulate, rehearse, score, tune, compare):
     app.command()(command)
 app.add_typer(clickhouse, name="clickhouse")
 

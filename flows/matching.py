@@ -70,4 +70,5 @@ def _fits(incident: Incident, alert: Alert) -> bool:
     if not incident.start <= alert.raised <= incident.end + AFTER:
         return False
     shared = set(incident.sensors) & set(alert.sensors) or set(incident.cameras) & set(alert.cameras)
-    return bool(shared) or (bool(incident.asset) and incident.asset == alert.asset)
+    # A fault is its sensor's alone.
+    return bool(shared) or (bool(incident.asset) and not incident.reason and incident.asset == alert.asset)

@@ -106,7 +106,10 @@ def regulators(city: Registry) -> None:
 
 
 def water_mains(city: Registry) -> None:
-    """304 sensors at 208 points of the trunk mains, 280 m apart: 200 pressures, 8 transient loggers, 96 flow meters."""
+    """304 sensors at 208 points of the trunk mains, 280 m apart.
+
+    200 pressures, 8 transient loggers, 64 flow meters, and 32 loggers that listen for leaks.
+    """
     columns, rows, step = 16, 13, 280 / STREETS.spacing
     ids = []
     for i in range(columns * rows):
@@ -119,7 +122,10 @@ def water_mains(city: Registry) -> None:
             city.sensor(f"BZ-W-{i + 1:03d}", "pressure", "m", ids[-1], 1, 0, 100)
     metered = [i for i in range(columns * rows) if (i // columns + i % columns) % 2 == 0][:96]
     for number, i in enumerate(metered, columns * rows + 1):
-        city.sensor(f"BZ-W-{number:03d}", "flow", "m3/h", ids[i], 60, 0, 3000)
+        if number % 3:
+            city.sensor(f"BZ-W-{number:03d}", "flow", "m3/h", ids[i], 60, 0, 3000)
+        else:
+            city.sensor(f"BZ-W-{number:03d}", "leak-noise", "dB", ids[i], 60, 0, 120)
     for i in range(columns * rows):
         if i % columns + 1 < columns:
             city.pipe("water", ids[i], ids[i + 1])
@@ -128,7 +134,10 @@ def water_mains(city: Registry) -> None:
 
 
 def drains(city: Registry) -> None:
-    """333 gauges: 207 levels and 67 flows in storm drains, 33 rain gauges, 26 depths on flood-prone roads."""
+    """333 gauges: 207 levels and 67 flows in drains, 33 rain gauges, 26 depths on flood-prone roads.
+
+    Every other drain with a flow meter has a rain gauge above it: a trunk drain, the others are metered drains.
+    """
     number = 0
 
     def gauge(kind: str, unit: str, asset: str, period: float, high: float) -> None:
@@ -136,23 +145,24 @@ def drains(city: Registry) -> None:
         number += 1
         city.sensor(f"BZ-D-{number:03d}", kind, unit, asset, period, 0, high)
 
-    columns, rows = 23, 9  # a trunk drain under every second street, running south
+    columns, rows = 23, 9  # a drain under every second street, running south
+    metered = range(1, columns * rows, 3)[:67]
+    gauged = metered[1::2]
+    kinds = dict.fromkeys(metered, "metered-drain") | dict.fromkeys(gauged, "trunk-drain")
     ids = []
     for i in range(columns * rows):
         row, column = divmod(i, columns)
         place = STREETS.crossing(0.5 + column * 2, 37.5 - row * 4.5)
-        ids.append(city.asset(f"BZ-DN-{i + 1:03d}", "storm-drain", f"Storm drain {i + 1}", place, "drainage-office"))
+        kind = kinds.get(i, "storm-drain")
+        name = f"{kind.replace('-', ' ').capitalize()} {i + 1}"
+        ids.append(city.asset(f"BZ-DN-{i + 1:03d}", kind, name, place, "drainage-office"))
         gauge("level", "m", ids[-1], 10, 6)
         if row:
             city.pipe("drain", ids[i - columns], ids[i])
-    for i in range(1, columns * rows, 3):
-        if i // 3 < 67:
-            gauge("drain-flow", "m3/h", ids[i], 60, 20_000)
-    for i in range(33):
-        row, column = divmod(i, 11)
-        place = STREETS.crossing(2 + column * 4.1, 6 + row * 14)
-        id = city.asset(f"BZ-RS-{i + 1:02d}", "rain-station", f"Rain station {i + 1}", place, "drainage-office")
-        gauge("rain", "mm/h", id, 60, 400)
+    for i in metered:
+        gauge("drain-flow", "m3/h", ids[i], 60, 20_000)
+    for i in gauged:
+        gauge("rain", "mm/h", ids[i], 60, 400)
     for i in range(26):
         row, column = divmod(i, 7)
         place = STREETS.crossing(3.5 + column * 6.4, 5.5 + row * 9)

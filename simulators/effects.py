@@ -19,6 +19,7 @@ __all__ = [
     "Fault",
     "Noisy",
     "Offscale",
+    "Procession",
     "Pulse",
     "Ramp",
     "Ring",
@@ -77,6 +78,19 @@ class Pulse(Effect):
         """Add it."""
         middle, width = (self.start + self.end) / 2, (self.end - self.start) / 6
         value += self.amount * np.exp(-0.5 * ((t - middle) / width) ** 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Procession(Effect):
+    """A pulse of `amount` every `every` s, 0.5 s half as wide: one heavy vehicle after the other."""
+
+    amount: float
+    every: float
+
+    def apply(self, t: Floats, value: Floats, rng: np.random.Generator) -> None:
+        """Add it."""
+        since = np.abs((t - self.start) % self.every - self.every / 2)
+        value += np.where((t >= self.start) & (t < self.end), self.amount * np.exp(-0.5 * (since / 0.5) ** 2), 0.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,11 +16,10 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 import pyarrow as pa
-from numba import njit
 
 from domain.clock import MILLISECOND
-from domain.records import Floats, Int64s
-from simulators.effects import ClockAhead, Effect, Fault
+from domain.records import Int64s
+from simulators.instruments import Instruments
 from simulators.scenario import Scenario
 from simulators.signals import Rows
 from simulators.wire import PACKET, RAW, READING, Messages, Templates, encode
@@ -82,14 +81,6 @@ def spread(scenario: Scenario, partitions: int) -> list[list[str]]:
     return found
 
 
-@njit(nogil=True, cache=True)
-def _times(period: Int64s, phase: Int64s, bound: Int64s, out: Int64s) -> None:
-    """Fill in the times of all rows: the first of each sensor is in `phase`."""
-    for k in range(len(period)):
-        for i in range(bound[k + 1] - bound[k]):
-            out[bound[k] + i] = phase[k] + i * period[k]
-
-
 class Gateway:
     """Everything that partition `partition` of `partitions` records of a scenario."""
 
@@ -105,17 +96,10 @@ class Gateway:
         # Slots: what goes out as Arrow first, gateway by gateway, then packets, then single readings.
         index.sort(key=lambda i: (*self._order(city.sensors[i].asset, city.sensors[i].rate, dense), i))
         sensors = [city.sensors[i] for i in index]
-        self._sensor = np.array(index, np.int32)
-        self._period = np.array([max(round(1000 / s.rate), 1) for s in sensors], np.int64)
-        phase = np.random.default_rng([scenario.seed, 5]).random(len(city.sensors))[self._sensor]
-        self._phase = (phase * self._period).astype(np.int64)
+        self._tools = Instruments(scenario, index)
         self._packet = np.array([s.rate >= PACKET_RATE for s in sensors], bool)
-        self._hertz = 1000 // np.minimum(self._period, 1000)
+        self._hertz = 1000 // np.minimum(self._tools.period, 1000)
         self._templates = Templates([s.id for s in sensors], self._hertz.tolist())
-        self._low, self._high = np.array([s.low for s in sensors]), np.array([s.high for s in sensors])
-        self._decimals = scenario.world.decimals[self._sensor]
-        self._scale = 10.0**self._decimals
-        self._effects = [(k, scenario.effects[i]) for k, i in enumerate(index) if i in scenario.effects]
         # Slots [first, last) of each gateway that sends Arrow, and the ids of its sensors.
         owner = [s.asset if s.asset in dense else "" for s in sensors]
         self._dense = sum(1 for asset in owner if asset)
@@ -135,41 +119,9 @@ class Gateway:
 
     def readings(self, chunk: int) -> tuple[Rows, Int64s, Int64s, npt.NDArray[np.bool_]]:
         """Rows of a chunk by slot: of each its stamped ms, the value in its last digit, and whether it is sent."""
-        begin, end = chunk * CHUNK, min((chunk + 1) * CHUNK, self._span)
-        first = -((self._phase - begin) // self._period)
-        first = np.maximum(first, 0) * self._period + self._phase
-        count = np.maximum(-((first - end) // self._period), 0)
-        bound = np.zeros(len(count) + 1, np.int64)
-        np.cumsum(count, out=bound[1:])
-        ts = np.empty(bound[-1], np.int64)
-        _times(self._period, first, bound, ts)
-        rows = Rows(self._sensor, bound, ts, self._period)
-        rng = np.random.default_rng([self._scenario.seed, 6, self._partition, chunk])
-        value = self._scenario.world.values(rows, begin, (chunk + 1) * CHUNK, rng)
-        stamped = ts + self._epoch
-        self._disturb(rows, value, stamped, np.random.default_rng([self._scenario.seed, 7, self._partition, chunk]))
-        sent = ~np.isnan(value)
-        value = np.where(sent, value, 0.0) * np.repeat(self._scale, count)
-        return rows, stamped, np.rint(value).astype(np.int64), sent
-
-    def _disturb(self, rows: Rows, value: Floats, stamped: Int64s, rng: np.random.Generator) -> None:
-        """Let incidents, the instruments' limits and faults act, in this order."""
-        touched = [(k, e, slice(rows.bound[k], rows.bound[k + 1])) for k, effects in self._effects for e in effects]
-
-        def act(k: int, effect: Effect, part: slice) -> None:
-            effect.apply(rows.ts[part] / 1000.0, value[part], rng)
-
-        for k, effect, part in touched:
-            if not isinstance(effect, Fault):
-                act(k, effect, part)
-        count = np.diff(rows.bound)
-        np.clip(value, np.repeat(self._low, count), np.repeat(self._high, count), out=value)
-        for k, effect, part in touched:
-            if isinstance(effect, Fault):
-                act(k, effect, part)
-            if isinstance(effect, ClockAhead):
-                t = rows.ts[part] / 1000.0
-                stamped[part] += np.where((t >= effect.start) & (t < effect.end), round(effect.by * 1000), 0)
+        seeds = (self._partition, chunk)
+        noise, faults = (np.random.default_rng([self._scenario.seed, use, *seeds]) for use in (6, 7))
+        return self._tools.measure(chunk * CHUNK, (chunk + 1) * CHUNK, noise, faults)
 
     def _own(self, rows: Rows, stamped: Int64s, number: Int64s, sent: npt.NDArray[np.bool_]) -> Messages:
         """Readings and packets; a message is recorded once its last row is measured."""
@@ -195,7 +147,7 @@ class Gateway:
             order = np.argsort(second, kind="stable")
             part, slot, second = part[order], slot[order], second[order]
             ts = stamped[part] * MILLISECOND
-            value = number[part] / self._scale[slot]
+            value = number[part] / self._tools.scale[slot]
             edges = np.flatnonzero(np.diff(second, prepend=-1, append=-1))
             for i, j in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
                 columns = [
@@ -230,7 +182,7 @@ class Gateway:
             reading = {"sensor": self._network.stranger, "ts": self._epoch + begin, "value": 0.5}
             found.append((begin, orjson.dumps(reading)))
         for _ in range(int(rng.poisson(expected * self._network.garbage))):
-            sensor = self._scenario.city.sensors[int(rng.choice(self._sensor))]
+            sensor = self._scenario.city.sensors[int(rng.choice(self._tools.sensor))]
             at = int(rng.integers(begin, end))
             found.append((at, _garbage(sensor.id, self._epoch + at, int(rng.integers(8)))))
         return found
@@ -258,7 +210,7 @@ class Gateway:
             return Chunk(b"", none, none, none)
         messages = Messages.join(parts)
         messages = messages.take(np.argsort(messages.recorded, kind="stable"))
-        data, start, end = encode(messages, self._templates, stamped, number, self._decimals, b"".join(raw))
+        data, start, end = encode(messages, self._templates, stamped, number, self._tools.decimals, b"".join(raw))
         recorded = (messages.recorded + self._epoch) * MILLISECOND
         cut = int(np.searchsorted(messages.recorded, (chunk + 1) * CHUNK))
         if cut == len(start) or chunk + 1 == self.chunks:

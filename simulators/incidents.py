@@ -6,26 +6,13 @@ begins and ends. Its figures stand where they are used; they are the simulator's
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from typing import Final
 
 from domain.city import Asset, Sensor
-from simulators.effects import (
-    ClockAhead,
-    Effect,
-    Noisy,
-    Offscale,
-    Pulse,
-    Ramp,
-    Ring,
-    Silent,
-    Spikes,
-    Stuck,
-    Swell,
-)
+from simulators.effects import Effect, Pulse, Ramp, Ring, Swell
+from simulators.faults import FAULTS
 from simulators.signals import Storm
-from simulators.stage import Scripted, Stage
+from simulators.stage import DRAINS, DRY, Script, Scripted, Stage
 
 __all__ = ["SCRIPTS"]
 
@@ -36,12 +23,10 @@ def gas_leak(stage: Stage, start: float, end: float) -> Scripted:
     def quick(id: str, period: float) -> bool:
         return any(1 / s.rate <= period for s in stage.on(id, "gas-lel"))
 
-    dry = ("valve-well", "telecom-manhole", "cable-trench")
-
     def fit(asset: Asset) -> bool:
         return quick(asset.id, 10.1) and any(quick(b, 30.1) for b in stage.beside.get(asset.id, ()))
 
-    asset = stage.asset(*dry, fit=fit)
+    asset = stage.asset(*DRY, fit=fit)
     near = next(b for b in stage.beside[asset.id] if quick(b, 30.1))
     stage.keep([near])
     here, there = stage.on(asset.id, "gas-lel")[0], stage.on(near, "gas-lel")[0]
@@ -49,7 +34,10 @@ def gas_leak(stage: Stage, start: float, end: float) -> Scripted:
         Swell(here.id, start, end, amount=40, rise=90, fall=240),
         Swell(there.id, start + 150, end, amount=18, rise=120, fall=240),
     )
-    return Scripted(stage.incident("gas-leak", start, end, asset, (here, there), alert="gas-leak", level=1), effects)
+    truth = stage.incident(
+        "gas-leak", start, end, asset, (here, there), alert="gas-leak", level=1, allowed=("sewer-gas",)
+    )
+    return Scripted(truth, effects)
 
 
 def sewer_biogas(stage: Stage, start: float, end: float) -> Scripted:
@@ -117,7 +105,7 @@ def slow_leak(stage: Stage, start: float, end: float) -> Scripted:
 
 
 def waterlogging(stage: Stage, start: float, end: float) -> Scripted:
-    """A rainstorm drowns a flood-prone spot, and its camera sees it. 15 cm on a lane are waterlogging (GB 50014)."""
+    """A rainstorm drowns a flood-prone spot, and its camera sees it. GB 50014 designs for at most 15 cm on a lane."""
     asset = stage.asset("flood-spot")
     depth, cameras = stage.on(asset.id, "road-depth")[0], stage.cameras_on(asset.id)
     storm = Storm(max(start - 150, 0.0), end + 180, peak=60.0, lon=asset.lon, lat=asset.lat, radius=2500.0)
@@ -159,10 +147,35 @@ def septic_gas(stage: Stage, start: float, end: float) -> Scripted:
     sensor = stage.sensor("gas-lel", ("septic-tank",))
     effects = (Swell(sensor.id, start, end, amount=32, rise=120, fall=200),)
     asset = stage.city.assets[sensor.asset]
-    return Scripted(stage.incident("septic-gas", start, end, asset, (sensor,), alert="septic-gas", level=2), effects)
+    truth = stage.incident(
+        "septic-gas", start, end, asset, (sensor,), alert="septic-gas", level=2, allowed=("ventilation-request",)
+    )
+    return Scripted(truth, effects)
 
 
-def _street_case(type: str, every: float) -> Callable[[Stage, float, float], Scripted]:
+def impact(stage: Stage, start: float, end: float) -> Scripted:
+    """A barge hits a pier: one hard blow, which rings in all accelerometers for half a second."""
+    asset = stage.asset("bridge")
+    shakes = stage.on(asset.id, "acceleration")
+    effects = [
+        Ring(s.id, start, end, amount=float(stage.rng.uniform(2.0, 4.0)), hertz=12.0, decay=0.15) for s in shakes
+    ]
+    truth = stage.incident("impact", start, start + 10, asset, shakes, alert="bridge-impact", level=2)
+    return Scripted(truth, tuple(effects))
+
+
+def drain_overflow(stage: Stage, start: float, end: float) -> Scripted:
+    """A river gate is left shut: in dry weather a drain fills to above its crest of 2 m."""
+    asset = stage.asset(*DRAINS)
+    level = stage.on(asset.id, "level")[0]
+    effects = (Ramp(level.id, start, end, amount=1.9),)
+    truth = stage.incident(
+        "drain-overflow", start, end, asset, (level,), alert="drain-overflow", level=2, allowed=("drain-blockage",)
+    )
+    return Scripted(truth, effects)
+
+
+def _street_case(type: str, every: float) -> Script:
     def script(stage: Stage, start: float, end: float) -> Scripted:
         free = {c.id: c for c in stage.city.cameras.values() if not c.asset}
         camera = free[stage.pick((c.id, c.zone) for c in free.values())]
@@ -173,36 +186,8 @@ def _street_case(type: str, every: float) -> Callable[[Stage, float, float], Scr
     return script
 
 
-def _fault(
-    reason: str,
-    kind: str,
-    period: float,
-    effect: Callable[[Sensor, float, float], Effect],
-    needs: float,
-) -> Callable[[Stage, float, float], Scripted]:
-    """The script of a fault of a `kind` sensor that measures at least every `period` s; it shows after `needs` s."""
-
-    def script(stage: Stage, start: float, end: float) -> Scripted:
-        sensor = stage.sensor(kind, period=period)
-        truth = stage.incident(
-            f"fault-{reason}",
-            start,
-            end,
-            stage.city.assets[sensor.asset],
-            (sensor,),
-            alert="sensor-fault",
-            level=3,
-            reason=reason,
-            detectable=end - start >= needs,
-        )
-        return Scripted(truth, (effect(sensor, start, end),))
-
-    script.__doc__ = f"A sensor of {kind} has a fault: {reason}."
-    return script
-
-
-#: Every script by its name. Drift and noise bursts are there for detectors to come.
-SCRIPTS: Final[dict[str, Callable[[Stage, float, float], Scripted]]] = {
+#: What shows within minutes, by its name.
+SCRIPTS: Final[dict[str, Script]] = {
     "gas-leak": gas_leak,
     "sewer-biogas": sewer_biogas,
     "cabinet-leak": cabinet_leak,
@@ -212,14 +197,9 @@ SCRIPTS: Final[dict[str, Callable[[Stage, float, float], Scripted]]] = {
     "overload": overload,
     "settlement": settlement,
     "septic-gas": septic_gas,
+    "impact": impact,
+    "drain-overflow": drain_overflow,
     "street-vending": _street_case("street-vending", 75),
     "road-occupied": _street_case("road-occupied", 60),
-    "fault-stuck": _fault("stuck", "pressure", 1, lambda s, a, b: Stuck(s.id, a, b, None), 100),
-    "fault-zero": _fault("stuck", "gas-lel", 10, lambda s, a, b: Stuck(s.id, a, b, 0.0), 320),
-    "fault-spike": _fault("spike", "pressure", 1, lambda s, a, b: Spikes(s.id, a, b, 15.0, 40.0, 1 / s.rate), 3),
-    "fault-drop-out": _fault("drop-out", "tilt", 1, lambda s, a, b: Silent(s.id, a, b), 70),
-    "fault-out-of-range": _fault("out-of-range", "temperature", 1, lambda s, a, b: Offscale(s.id, a, b, 850.0), 3),
-    "fault-drift": _fault("drift", "gas-lel", 10, lambda s, a, b: Ramp(s.id, a, b, 4.0), math.inf),
-    "fault-noise": _fault("noise", "gas-lel", 10, lambda s, a, b: Noisy(s.id, a, b, 0.6), math.inf),
-    "fault-clock": _fault("clock", "pressure", 1, lambda s, a, b: ClockAhead(s.id, a, b), 70),  # refused: as if silent
+    **FAULTS,
 }

@@ -12,13 +12,15 @@ import numpy as np
 import orjson
 
 from domain.city import City
-from domain.clock import MINUTE, SECOND, iso
+from domain.clock import HOUR, MINUTE, SECOND, iso
 from simulators.effects import Effect, Stuck
+from simulators.faults import every_fault
 from simulators.incidents import SCRIPTS
 from simulators.signals import Signals, World
+from simulators.slow import SLOW
 from simulators.stage import Incident, Scripted, Sighting, Stage
 
-__all__ = ["DEMO", "START", "Scenario", "demo", "quiet", "random", "scenario", "write_truth"]
+__all__ = ["DEMO", "START", "Scenario", "demo", "faults", "quiet", "random", "scenario", "write_truth"]
 
 #: 14 July 2025, 08:00 in Bozhou: a rush hour in the rainy season.
 START: Final = 1_752_451_200 * SECOND
@@ -30,7 +32,7 @@ DEMO: Final[tuple[tuple[str, float, float], ...]] = (
     ("gas-leak", 1.5, 10.0),
     ("street-vending", 2.0, 8.0),
     ("water-burst", 2.5, 9.0),
-    ("fault-drift", 2.5, 14.0),
+    ("fault-dead", 2.5, 6.0),
     ("waterlogging", 3.0, 12.0),
     ("fault-stuck", 3.5, 15.0),
     ("septic-gas", 4.0, 13.0),
@@ -38,6 +40,7 @@ DEMO: Final[tuple[tuple[str, float, float], ...]] = (
     ("overload", 5.0, 5.5),
     ("fault-drop-out", 5.5, 9.5),
     ("fault-spike", 6.0, 10.0),
+    ("drain-overflow", 6.2, 14.5),
     ("settlement", 6.5, 15.0),
     ("slow-leak", 7.0, 15.0),
     ("gas-leak", 7.5, 14.0),
@@ -45,6 +48,7 @@ DEMO: Final[tuple[tuple[str, float, float], ...]] = (
     ("fault-out-of-range", 8.5, 11.0),
     ("fault-noise", 9.0, 11.0),
     ("fault-clock", 9.5, 15.0),
+    ("impact", 10.0, 10.5),
     ("overload", 10.5, 11.0),
     ("water-burst", 11.0, 14.0),
     ("street-vending", 12.0, 14.5),
@@ -67,7 +71,9 @@ class Scenario:
     @cached_property
     def world(self) -> World:
         """What sensors would read without incidents and faults."""
-        return Signals(self.city, self.seed, self.start, [storm for s in self.scripts for storm in s.storms])
+        storms = [storm for s in self.scripts for storm in s.storms]
+        softenings = [softening for s in self.scripts for softening in s.softenings]
+        return Signals(self.city, self.seed, self.start, storms, softenings)
 
     @cached_property
     def effects(self) -> Mapping[int, Sequence[Effect]]:
@@ -95,7 +101,8 @@ class Scenario:
 def scenario(city: City, timetable: Sequence[tuple[str, float, float]], span: int, seed: int, start: int) -> Scenario:
     """Act a timetable of (script, begin in min, end in min) out; the seed chooses where."""
     stage = Stage(city, seed, start)
-    scripts = tuple(SCRIPTS[name](stage, begin * 60, end * 60) for name, begin, end in timetable)
+    known = SCRIPTS | SLOW
+    scripts = tuple(known[name](stage, begin * 60, end * 60) for name, begin, end in timetable)
     return Scenario(city, seed, start, span, scripts)
 
 
@@ -109,21 +116,33 @@ def quiet(city: City, span: int = 15 * MINUTE, seed: int = 1, start: int = START
     return Scenario(city, seed, start, span)
 
 
+def faults(city: City, seed: int = 1, start: int = START) -> Scenario:
+    """Five hours; after half of them every kind of sensor has every fault that shows within hours."""
+    scripts = every_fault(Stage(city, seed, start), 2.5 * 3600, 5 * 3600)
+    return Scenario(city, seed, start, 5 * HOUR, scripts)
+
+
 def random(city: City, span: int, per_hour: float = 30.0, seed: int = 1, start: int = START) -> Scenario:
     """Incidents at random times, `per_hour` on average, each for 4 to 12 minutes; nothing in the first two minutes.
 
-    A place is used once, so a small city bears only so many.
+    A place is used once: what finds none any more is left out. Raises ValueError where nothing at all finds one.
     """
     rng = np.random.default_rng([seed, 4])
-    minutes = span / MINUTE
+    stage, minutes = Stage(city, seed, start), span / MINUTE
     names = list(SCRIPTS)
     begins = np.sort(rng.uniform(2, max(minutes, 2), int(rng.poisson(per_hour * minutes / 60))))
-    timetable = [
-        (names[int(rng.integers(len(names)))], float(begin), float(min(begin + rng.uniform(4, 12), minutes)))
-        for begin in begins
-        if begin + 4 <= minutes
-    ]
-    return scenario(city, timetable, span, seed, start)
+    scripts: list[Scripted] = []
+    refused: ValueError | None = None
+    for begin in begins.tolist():
+        name, end = names[int(rng.integers(len(names)))], min(begin + rng.uniform(4, 12), minutes)
+        if begin + 4 <= minutes:
+            try:
+                scripts.append(SCRIPTS[name](stage, begin * 60, end * 60))
+            except ValueError as error:
+                refused = error
+    if refused is not None and not scripts:
+        raise refused
+    return Scenario(city, seed, start, span, tuple(scripts))
 
 
 def write_truth(truth: Sequence[Incident], path: Path) -> None:

@@ -5,8 +5,8 @@ physics, write another `World` and give it to the scenario.
 
 Where figures come from (the rest are the simulator's own assumptions):
 
-- service head of water mains 28 m for six storeys: 12 m for two and 4 m for each further one, GB 50013;
-- medium-pressure gas A above 0.2 and up to 0.4 MPa, GB 50028; low-pressure appliances take 2 kPa, GB 16914;
+- service head of water mains 28 m for six storeys: 12 m for two and 4 m for each further one, GB 50282;
+- medium-pressure gas A above 0.2 and up to 0.4 MPa, GB 50028; household appliances commonly take 2 kPa;
 - crossing vehicles make pulses of about 8 um/m: Munich bridge data (Jaelani et al., Steel Construction 16 (2023) 215);
 - sewer and septic gas follows temperature through the day and reaches several %LEL by itself (1 %VOL CH4 is 20 %LEL).
 """
@@ -28,7 +28,7 @@ from domain.city import City, Sensor
 from domain.clock import SECOND
 from domain.records import Floats, Int32s, Int64s
 
-__all__ = ["Profile", "Rows", "Signals", "Storm", "World", "profile_of"]
+__all__ = ["Profile", "Rows", "Signals", "Softening", "Storm", "World", "profile_of"]
 
 Range = tuple[float, float]
 
@@ -51,6 +51,7 @@ class Profile:
 
 
 _MANHOLE_TEMPERATURE: Final = Profile((20, 24), day=(0.2, 0.8), noise=0.05)
+_DRAIN_LEVEL: Final = Profile((0.25, 0.6), (0.02, 0.05), noise=0.004, decimals=3, rain=(0.004, 0.008), lag=120)
 _SEWER_LEVEL: Final = Profile((0.2, 0.7), day=(0.02, 0.06), peak=9, half=(0.01, 0.03), noise=0.004, decimals=3)
 
 #: By kind of sensor, or by kind of sensor and kind of asset, which counts first.
@@ -62,7 +63,9 @@ PROFILES: Final[dict[str | tuple[str, str], Profile]] = {
     "temperature": _MANHOLE_TEMPERATURE,
     ("temperature", "bridge"): Profile((24, 28), day=(3, 6), wander=0.2, noise=0.05),
     "level": Profile((0.02, 0.3), noise=0.004, decimals=3),
-    ("level", "storm-drain"): Profile((0.25, 0.6), (0.02, 0.05), noise=0.004, decimals=3, rain=(0.004, 0.008), lag=120),
+    ("level", "storm-drain"): _DRAIN_LEVEL,
+    ("level", "metered-drain"): _DRAIN_LEVEL,
+    ("level", "trunk-drain"): _DRAIN_LEVEL,
     ("level", "septic-tank"): Profile((0.9, 1.7), day=(0.03, 0.1), peak=9, noise=0.004, decimals=3),
     ("level", "sewer"): _SEWER_LEVEL,
     "inlet-pressure": Profile((260, 340), day=(2, 5), peak=3, half=(1, 3), wander=1, noise=0.8, decimals=1),
@@ -70,6 +73,7 @@ PROFILES: Final[dict[str | tuple[str, str], Profile]] = {
     "pressure": Profile((26, 34), day=(0.8, 1.6), peak=3, half=(0.4, 0.8), half_peak=1, wander=0.15, noise=0.08),
     "transient-pressure": Profile((26, 34), day=(0.8, 1.6), peak=3, half=(0.4, 0.8), half_peak=1, noise=0.05),
     "flow": Profile((150, 600), day=(30, 60), peak=19, half=(20, 40), wander=5, noise=2, decimals=1),
+    "leak-noise": Profile((30, 42), day=(4, 8), noise=1.0, decimals=1),
     "drain-flow": Profile((150, 900), day=(20, 60), peak=9, noise=4, decimals=1, rain=(12, 20), lag=120),
     "rain": Profile((0, 0), decimals=1, rain=(1, 1)),
     "road-depth": Profile((0, 0), noise=0.002, decimals=3),
@@ -108,6 +112,16 @@ class Storm:
         start, length = self.start + lag, self.end - self.start + 2 * lag
         x = np.clip((t - start) / length, 0.0, 1.0)
         return self.peak * np.sin(np.pi * x) ** 2
+
+
+@dataclass(frozen=True, slots=True)
+class Softening:
+    """A bridge that loses stiffness: between two times, in s, its modes sink by the part `amount`, and stay there."""
+
+    asset: str
+    start: float
+    end: float
+    amount: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,17 +191,22 @@ def _shake(
     segment: Int64s,
     frequency: Floats,
     phase: Floats,
+    soft: Floats,
     ambient: float,
     envelope: Floats,
     out: Floats,
 ) -> None:
-    """Add the bridge's two lowest modes, rung by wind and by what crosses it."""
+    """Add the bridge's two lowest modes, rung by wind and by what crosses it; `soft` is (start, end, part lost)."""
     for i in range(len(segment)):
+        start, end, lost = soft[i]
         for r in range(bound[segment[i]], bound[segment[i] + 1]):
             t = ts[r] / 1000.0
+            # Time as the modes count it: it runs slower by what they have lost so far.
+            since = min(max(t - start, 0.0), end - start)
+            own = t - lost * (0.5 * since * since / (end - start) + max(t - end, 0.0))
             ring = ambient * (1.0 + 0.5 * math.sin(0.17 * t + phase[i])) + envelope[r]
             for mode in range(2):
-                turn = frequency[i, mode] * t
+                turn = frequency[i, mode] * own
                 out[r] += ring / (mode + 1) * math.sin(2 * math.pi * (turn - math.floor(turn)) + phase[i] * (mode + 1))
 
 
@@ -204,6 +223,8 @@ class Signals:
         Scenario start, ns; it sets the hour of the day.
     storms
         Rain, where it falls.
+    softenings
+        Bridges whose modes sink; one each at most.
     """
 
     #: Vehicles a second on each bridge, and the limit of an ordinary one's um/m.
@@ -213,7 +234,9 @@ class Signals:
     #: The chunk by which vehicles are drawn, ms.
     CHUNK: Final = 10_000
 
-    def __init__(self, city: City, seed: int, start: int, storms: Sequence[Storm] = ()) -> None:
+    def __init__(
+        self, city: City, seed: int, start: int, storms: Sequence[Storm] = (), softenings: Sequence[Softening] = ()
+    ) -> None:
         rng = np.random.default_rng([seed, 1])
         n = len(city.sensors)
         kinds = [city.assets[s.asset].kind if s.asset else "" for s in city.sensors]
@@ -247,7 +270,12 @@ class Signals:
         feels = zip(city.sensors, self._traffic, strict=True)
         self._bridge = np.array([index[s.asset] if gain > 0 else -1 for s, gain in feels], np.int64)
         self._shaken = np.array([s.kind == "acceleration" for s in city.sensors], bool)
-        self._modes = np.round(np.column_stack([rng.uniform(2, 5, len(bridges)), rng.uniform(6, 11, len(bridges))]), 2)
+        low, high = rng.uniform(2.9, 3.3, len(bridges)), rng.uniform(6, 11, len(bridges))  # spans of one design
+        self._modes = np.round(np.column_stack([low, high]), 2)
+        self._soft = np.tile([0.0, 1.0, 0.0], (len(bridges), 1))
+        for one in softenings:
+            if one.asset in index:
+                self._soft[index[one.asset]] = one.start, one.end, one.amount
 
     def _slow(self, sensor: Int32s, t: float) -> Floats:
         """Values at `t` s without noise, traffic and rain."""
@@ -294,7 +322,7 @@ class Signals:
             )
         part = segment[shaken]
         frequency, phase = self._modes[bridge[part]], self._wander_phase[rows.sensor[part]]
-        _shake(rows.bound, rows.ts, part, frequency, phase, self.WIND, envelope, out)
+        _shake(rows.bound, rows.ts, part, frequency, phase, self._soft[bridge[part]], self.WIND, envelope, out)
 
     def _pour(self, rows: Rows, out: Floats) -> None:
         for storm, wet in zip(self._storms, self._wet, strict=True):

@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Final
 
 import numpy as np
 
 from domain.city import Asset, Camera, City, Sensor
 from domain.clock import SECOND
 from simulators.effects import Effect
-from simulators.signals import Storm
+from simulators.signals import Softening, Storm
 
-__all__ = ["Incident", "Scripted", "Sighting", "Stage"]
+__all__ = ["DRAINS", "DRY", "Incident", "Script", "Scripted", "Sighting", "Stage"]
+
+#: Kinds of assets: spaces where no gas is made, and what rain runs into.
+DRY: Final = ("valve-well", "telecom-manhole", "cable-trench")
+DRAINS: Final = ("storm-drain", "metered-drain", "trunk-drain")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,7 @@ class Scripted:
     effects: tuple[Effect, ...] = ()
     sightings: tuple[Sighting, ...] = ()
     storms: tuple[Storm, ...] = ()
+    softenings: tuple[Softening, ...] = ()
 
 
 class Stage:
@@ -109,17 +115,24 @@ class Stage:
         """Let nothing else happen at these."""
         self._used.update(assets)
 
-    def sensor(self, kind: str, asset_kinds: tuple[str, ...] = (), period: float = 60.0) -> Sensor:
-        """A random sensor of a kind that measures at least every `period` s."""
-        found = {
-            s.id: s
+    def sensor(
+        self, kind: str, asset_kinds: tuple[str, ...] = (), period: float = 60.0, fastest: float = 1.0
+    ) -> Sensor:
+        """A random sensor of a kind that measures at least every `period` s and at most `fastest` times a second.
+
+        It is on an asset of its own as long as there are such.
+        """
+        fit = [
+            s
             for s in self.city.sensors
             if s.kind == kind
             and 1 / s.rate <= period + 1e-9
-            and s.rate <= 1.0
-            and s.asset not in self._used
+            and s.rate <= fastest
+            and s.id not in self._used
             and (not asset_kinds or self.city.assets[s.asset].kind in asset_kinds)
-        }
+        ]
+        alone = [s for s in fit if s.asset not in self._used]
+        found = {s.id: s for s in alone or fit}
         sensor = found[self.pick((s.id, s.zone) for s in found.values())]
         self._used.add(sensor.asset)
         return sensor
@@ -164,3 +177,7 @@ class Stage:
                 when = float(at + self.rng.uniform(0, every / 4))
                 found.append(Sighting(camera.id, round(when, 3), type, round(float(self.rng.uniform(0.7, 0.97)), 2)))
         return tuple(found)
+
+
+#: Acts an incident on a stage, from and to so many s after the scenario's start.
+Script = Callable[[Stage, float, float], Scripted]

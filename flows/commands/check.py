@@ -19,7 +19,7 @@ from domain.city_files import find_city, load_city, load_settings
 from domain.errors import ConfigError, Problem
 from domain.monitor_files import MONITORS, duration_text
 from domain.monitors import Monitor
-from domain.selection import selected
+from domain.selection import grouped, selected
 from domain.settings import EngineSettings
 from domain.toml_files import Array, read_toml
 from domain.validation import Problems, join
@@ -52,7 +52,8 @@ def _unbuildable(monitor: Monitor, sensors: Sequence[Sensor]) -> tuple[Problem, 
     low, high, rate = np.array([(s.low, s.high, s.rate) for s in sensors], np.float64).reshape(-1, 3).T.copy()
     units = {sensor.unit for sensor in sensors}
     try:
-        build(monitor.detector, monitor.params, low, high, rate, units.pop() if len(units) == 1 else "")
+        unit = units.pop() if len(units) == 1 else ""
+        build(monitor.detector, monitor.params, low, high, rate, unit, grouped(sensors))
     except ConfigError as error:
         return error.problems
     return ()

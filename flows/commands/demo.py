@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -13,12 +12,12 @@ from rich.table import Table
 
 from domain.city_files import load_city, load_settings
 from domain.clock import SECOND
-from domain.findings import Alert
 from flows.books import Books
 from flows.engine import Engine
 from flows.figures import figure, write_figures
-from flows.matching import Match, Matching, match
+from flows.matching import match
 from flows.options import Workers
+from flows.outcome import show_outcome
 from flows.progress import event_time_progress
 from flows.run import stopping
 from flows.warm import warm_up
@@ -29,9 +28,6 @@ from sinks.clickhouse.client import connect, drop_database
 from sinks.clickhouse.read import alerts_of, rows_per_table
 
 __all__ = ["demo"]
-
-#: From so many columns on, the terminal has room for places and signs.
-WIDE = 150
 
 #: Queries that a newcomer may try next.
 QUERIES = (
@@ -77,8 +73,7 @@ def demo(
     client.close()
     matching = match(scenario.truth, alerts)
     books = Books.now() - before
-    _show_incidents(console, matching, scenario.start, {level.rank: level.name for level in city.levels})
-    _show_false(console, matching.false, scenario.start)
+    show_outcome(console, city, matching, scenario.start)
     _show_rows(console, rows)
     console.print(
         f"\n{books.decoded:,} readings decoded = {rows['readings']:,} stored + {books.repeats:,} repeats dropped + "
@@ -106,66 +101,6 @@ def demo(
             *(figure(f"rows in {table}", count, "rows") for table, count in rows.items()),
         ],
     )
-
-
-def _clock(ts: int, start: int) -> str:
-    seconds = max(ts - start, 0) // SECOND
-    return f"{seconds // 60:02d}:{seconds % 60:02d}"
-
-
-def _show_incidents(console: Console, matching: Matching, start: int, levels: dict[int, str]) -> None:
-    wide = console.width >= WIDE
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("at", justify="right", no_wrap=True)
-    table.add_column("incident", no_wrap=True)
-    table.add_column("place", no_wrap=True) if wide else None
-    table.add_column("alert", no_wrap=True)
-    table.add_column("level", justify="center", no_wrap=True)
-    table.add_column("delay", justify="right", no_wrap=True)
-    table.add_column("responsible", no_wrap=True)
-    table.add_column("by what", no_wrap=True) if wide else None
-    console.print("\n[bold]What happened, and what the desk was told[/]")
-    for one in matching.matches:
-        incident, alert = one.incident, one.alert
-        place = [alert.place if alert else incident.place] if wide else []
-        cells = [_clock(incident.start, start), incident.kind, *place]
-        if alert is None:
-            table.add_row(*cells, _why_none(one), "", "", "", *([""] if wide else []))
-            continue
-        told = [
-            f"[green]{alert.kind}[/]",
-            levels[alert.level] + "!" * alert.urgent,
-            f"{one.delay:.1f} s",
-            alert.owner,
-        ]
-        table.add_row(*cells, *told, *([_signs(alert)] if wide else []))
-    console.print(table)
-    console.print(f"\n{matching.found} of {matching.wanted} incidents found; !: pushed to the responsible unit at once")
-
-
-def _why_none(one: Match) -> str:
-    if not one.incident.alert:
-        return "[green]rightly none[/]"
-    return "[red]missed[/]" if one.incident.detectable else "[yellow]not seen yet[/]"
-
-
-def _signs(alert: Alert) -> str:
-    """What an alert rests on: how many of each, and how sure that makes it."""
-    counts = ((len(alert.sensors), "sensor"), (len(alert.cameras), "camera"))
-    signs = ", ".join(f"{n} {name}{'s' if n > 1 else ''}" for n, name in counts if n)
-    return f"{signs} ({alert.corroboration:.2f})"
-
-
-def _show_false(console: Console, alerts: Sequence[Alert], start: int) -> None:
-    if not alerts:
-        console.print("no false alert")
-        return
-    table = Table(title=f"{len(alerts)} false alerts", title_justify="left")
-    for name in ("at", "kind", "level", "summary"):
-        table.add_column(name)
-    for alert in alerts:
-        table.add_row(_clock(alert.raised, start), alert.kind, str(alert.level), alert.summary)
-    console.print(table)
 
 
 def _show_rows(console: Console, rows: dict[str, int]) -> None:

@@ -84,6 +84,23 @@ def test_parameters_of_detectors_are_checked(app: typer.Typer, tmp_path: Path, r
     assert result.output.endswith(f"{folder}: 1 problem\n")
 
 
+def test_sensors_are_judged_together_by_their_asset(app: typer.Typer, tmp_path: Path):
+    """A detector of at most four sensors an asset may watch any number of assets, but not five sensors on one."""
+    names = [f"S-L-{i}" for i in range(6)]
+    monitors = (
+        '[[monitor]]\nname = "rise"\ndetector = "level_rise"\nkind = "rise"\nlevels = ["II"]\n'
+        '[monitor.select]\nkinds = ["level"]\n'
+    )
+    for assets, code in (["A-1", "A-2"] * 3, 0), (["A-1"] * 6, 1):
+        rows = "".join(
+            f"{name},level,m,Z-{'1' if asset == 'A-1' else 'INLINE'},{asset},,,\n"
+            for name, asset in zip(names, assets, strict=True)
+        )
+        sensors = FILES["sensors.csv"] + rows
+        folder = write(tmp_path / str(code), SMALL | {"sensors.csv": sensors, "monitors.toml": monitors})
+        assert run.invoke(app, [str(folder)]).exit_code == code
+
+
 def test_problems_are_printed_one_a_line(app: typer.Typer, tmp_path: Path):
     """Each with its place, and the count at the end."""
     folder = write(tmp_path / "city", {"sensors.csv": FILES["sensors.csv"].replace("0.2", "fast").replace("2.5", "-1")})

@@ -69,7 +69,7 @@ def busy() -> Iterator[int]:
 
 @pytest.mark.parametrize(
     "command",
-    ["", "city", "replay", "demo", "check", "sql", "record", "simulate", "clickhouse", "clickhouse serve"],
+    ["", "city", "replay", "demo", "check", "sql", "record", "simulate", "rehearse", "clickhouse", "clickhouse serve"],
 )
 def test_every_command_explains_itself(lifeline: Run, capsys: pytest.CaptureFixture[str], command: str) -> None:
     assert lifeline(*command.split(), "--help") == 0
@@ -83,6 +83,8 @@ WRONG = {
     "city nowhere x": "nowhere",
     "replay nowhere x": "nowhere",
     "simulate nowhere out": "nowhere",
+    "rehearse holiday": "expected one of quiet",
+    "rehearse cabinets {place}/town": "no place left",
     "replay {place}/town missing": "missing",
     "replay {place}/town {place}/empty": "nothing to read",
     "replay skab {place}/wrong.csv": "wrong.csv",
@@ -225,3 +227,13 @@ def test_sql_answers_in_every_format(
 def test_sql_says_what_is_wrong_with_a_query(lifeline: Run, capsys: pytest.CaptureFixture[str], answered: str) -> None:
     assert lifeline("sql", "SELECT nonsense", "--dsn", answered) == 1
     assert "nonsense" in capsys.readouterr().err
+
+
+def test_a_rehearsal_says_what_was_found(lifeline: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two days of a few regulator cabinets: the seats that creep are found, and nothing else."""
+    assert lifeline("rehearse", "cabinets", "--every", 12) == 0
+    said = capsys.readouterr().out
+    assert "3 of 3 incidents found" in said
+    assert "no false alert" in said
+    figures = {row["name"]: row for row in json.loads(Path("build/rehearsal.json").read_text())["figures"]}
+    assert figures["false alerts per sensor-year"]["holds"]

@@ -45,6 +45,14 @@ def test_other_alerts_are_false() -> None:
         assert (found.found, found.wanted, found.false) == (0, 1, (wrong,))
 
 
+def test_a_fault_is_its_sensors_alone() -> None:
+    """Another sensor's fault on the same asset does not tell of it."""
+    stuck = replace(LEAK, kind="fault-stuck", reason="stuck", alert="sensor-fault")
+    there = replace(ALERT, kind="sensor-fault", asset="A1", sensors=("G7",))
+    assert match([stuck], [there]).found == 0
+    assert match([stuck], [replace(there, sensors=("G1",))]).found == 1
+
+
 def test_what_is_allowed_is_neither_found_nor_false() -> None:
     """A second kind that the truth allows explains itself, but the wanted alert is still missing."""
     other = replace(ALERT, kind="regulator-pressure")

@@ -10,10 +10,12 @@ import pytest
 
 from domain.clock import MILLISECOND, MINUTE, SECOND
 from simulators.bozhou import bozhou
-from simulators.effects import Effect, Pulse, Ramp, Ring, Spikes, Stuck, Swell
+from simulators.effects import Effect, Procession, Pulse, Ramp, Ring, Spikes, Stuck, Swell
 from simulators.gateway import CHUNK, Gateway, Network
 from simulators.incidents import SCRIPTS
-from simulators.scenario import Scenario, demo, quiet, random, write_truth
+from simulators.instruments import Instruments
+from simulators.scenario import DEMO, Scenario, demo, faults, quiet, random, write_truth
+from simulators.scenes import scene
 
 RNG = np.random.default_rng(0)
 CITY = bozhou()
@@ -25,9 +27,9 @@ def seen(scenario: Scenario, sensor: str, begin: float, end: float) -> np.ndarra
     found = []
     for partition in range(8):
         gateway = Gateway(scenario, partition, 8, Network())
-        if index not in gateway._sensor:
+        if index not in gateway._tools.sensor:
             continue
-        slot = int(np.flatnonzero(gateway._sensor == index)[0])
+        slot = int(np.flatnonzero(gateway._tools.sensor == index)[0])
         for chunk in range(int(begin * 1000) // CHUNK, int(end * 1000) // CHUNK):
             rows, _, number, sent = gateway.readings(chunk)
             part = slice(rows.bound[slot], rows.bound[slot + 1])
@@ -38,8 +40,8 @@ def seen(scenario: Scenario, sensor: str, begin: float, end: float) -> np.ndarra
 def test_the_demo_has_an_incident_of_every_kind() -> None:
     """Whoever sees the demo sees everything that the simulator can do, and sensors and cameras that exist."""
     scenario = demo(CITY)
-    kinds = {incident.kind for incident in scenario.truth}
-    assert kinds == set(SCRIPTS) - {"fault-zero"}  # a fault is named by its reason: stuck at zero is stuck
+    assert {script for script, _, _ in DEMO} == set(SCRIPTS)
+    assert len(scenario.truth) == len(DEMO)
     for incident in scenario.truth:
         assert scenario.start <= incident.start < incident.end <= scenario.start + scenario.span
         assert set(incident.sensors) <= set(CITY.sensor_index)
@@ -70,7 +72,7 @@ def test_sensors_read_within_their_range_when_nothing_happens() -> None:
     gateway = Gateway(scenario, 0, 8, Network())
     for chunk in (0, 40):
         rows, _, number, sent = gateway.readings(chunk)
-        value = number / np.repeat(gateway._scale, np.diff(rows.bound))
+        value = number / np.repeat(gateway._tools.scale, np.diff(rows.bound))
         kinds = np.array([CITY.sensors[i].kind for i in rows.sensor])
         assert sent.all()
         for kind, limit in highest.items():
@@ -102,7 +104,34 @@ def test_faults_look_like_faults() -> None:
 
     assert len(np.unique(during("stuck"))) == 1
     assert len(during("drop-out")) == 0
-    assert np.unique(during("out-of-range")).tolist() == [850.0]
+    assert np.unique(during("out-of-range")).tolist() == [700.0]
+
+
+def test_every_kind_of_sensor_has_every_fault() -> None:
+    """Each on a sensor of its own; what rests at zero is neither stuck nor dead there."""
+    truth = faults(CITY).truth
+    sensors = [incident.sensors[0] for incident in truth]
+    assert len(set(sensors)) == len(sensors)
+    kinds = {(CITY.sensors[CITY.sensor_index[i.sensors[0]]].kind, i.reason) for i in truth}
+    assert len(kinds) == len(truth) == 17 * 7 - 7
+    assert ("rain", "stuck") not in kinds
+
+
+def test_a_bridge_that_softens_swings_more_slowly() -> None:
+    """Before and after an hour in which its modes sink by 8 %, the strongest frequency near 3 Hz says so."""
+    scenario = scene(CITY, "pier")
+    asset = scenario.truth[0].asset
+    index = next(i for i, s in enumerate(scenario.city.sensors) if s.asset == asset)
+    tools = Instruments(scenario, [index])
+    heard = []
+    for begin in (2, 5):
+        rng = np.random.default_rng(1), np.random.default_rng(2)
+        _, _, number, _ = tools.measure(begin * 3_600_000, begin * 3_600_000 + 200_000, *rng)
+        hertz = np.fft.rfftfreq(len(number), 0.01)
+        near = (hertz > 2) & (hertz < 4)
+        heard.append(hertz[near][np.abs(np.fft.rfft(number))[near].argmax()])
+    assert 2.9 <= heard[0] <= 3.3
+    assert heard[1] / heard[0] == pytest.approx(0.92, abs=0.005)
 
 
 @pytest.mark.parametrize(
@@ -111,6 +140,7 @@ def test_faults_look_like_faults() -> None:
         (Swell("s", 10, 20, 4.0, rise=0.1, fall=0.1), [0, 9, 19, 30], [0, 0, 4, 0]),
         (Ramp("s", 10, 20, 4.0), [0, 10, 15, 20, 99], [0, 0, 2, 4, 4]),
         (Pulse("s", 10, 16, 4.0), [0, 13, 30], [0, 4, 0]),
+        (Procession("s", 10, 30, 4.0, every=10), [0, 10, 15, 25, 35], [0, 0, 4, 4, 0]),
         (Ring("s", 10, 20, 4.0, hertz=0.25, decay=1e9), [0, 10, 11, 13], [0, 0, -4, 4]),
         (Spikes("s", 10, 30, 4.0, every=10, period=1), [9, 10, 11, 20, 21, 30], [0, 4, 0, 4, 0, 0]),
         (Stuck("s", 10, 20, 1.5), [9, 10, 19, 20], [0, 0.5, 0.5, 0]),

@@ -112,7 +112,7 @@ def test_the_wire_carries_what_the_sensors_measured() -> None:
             rows, stamped, number, sent = gateway.readings(chunk)
             slot = np.repeat(np.arange(len(rows.sensor)), np.diff(rows.bound))
             assert sent.all()
-            value = number / gateway._scale[slot]
+            value = number / gateway._tools.scale[slot]
             names = [CITY.sensors[i].id for i in rows.sensor]
             want += list(zip([names[k] for k in slot], stamped.tolist(), value.tolist(), strict=True))
         got = []
