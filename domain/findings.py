@@ -5,8 +5,9 @@ Levels are numbers of the city's own scale, 1 the gravest (Bozhou has 1 to 3, em
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
+from operator import attrgetter
 from uuid import UUID
 
 import numpy as np
@@ -86,6 +87,13 @@ class Finding:
         Of one monitor and sensor at one time the older abnormality comes first, and each begins before it ends.
         """
         return (self.known, self.ts, self.sensor, self.monitor, self.onset, _PHASES[self.phase], str(self.id))
+
+    def without_samples(self) -> Finding:
+        """The same, for whoever holds many and looks at no samples."""
+        return Finding(*_WITHOUT_SAMPLES(self))
+
+
+_WITHOUT_SAMPLES = attrgetter(*(field.name for field in fields(Finding) if field.name != "samples"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,7 +84,8 @@ class Engine:
                 stop=stop,
                 alone=not self.cluster.addresses,
             )
-            flow = city_flow(intake, layout, self.settings, Outlets(store, self.alerts))
+            outlets = Outlets(store, self.alerts)
+            flow = city_flow(intake, layout, self.settings, outlets, kept=self.recovery is not None)
             # The registry and the libraries stay: a garbage collection that walks them would hold up the fast lane.
             gc.collect()
             gc.freeze()

@@ -36,7 +36,9 @@ class Outlets:
     alerts: Mapping[str, Sink[Any]] = field(default_factory=dict)
 
 
-def city_flow(intake: Intake, layout: Layout, settings: EngineSettings, outlets: Outlets) -> Dataflow:
+def city_flow(
+    intake: Intake, layout: Layout, settings: EngineSettings, outlets: Outlets, *, kept: bool = True
+) -> Dataflow:
     """Window sensor streams, detect, correlate with video events, and sink alerts and aggregates.
 
     Parameters
@@ -45,22 +47,27 @@ def city_flow(intake: Intake, layout: Layout, settings: EngineSettings, outlets:
         The source: keyed frames and dead letters.
     layout
         The city's sensors over the shards.
+    kept
+        Whether there is a recovery store, for the steps' states.
     """
     flow = Dataflow("lifeline")
     records = op.input("read", flow, intake)
 
     frames = _only("frames", records, Frame)
-    arrived = order("order", frames, layout, settings, len(intake.names))
+    arrived = order("order", frames, layout, settings, len(intake.names), kept=kept)
     seen_at_once, panes = _only("seen_at_once", arrived, Verdicts), _only("panes", arrived, Panes)
-    aggregates = aggregate("aggregate", panes, layout, settings)
-    seen_in_order = detect("detect", panes, layout)
-    alerts = correlate("correlate", seen_in_order, layout, live=intake.live)
-    found = op.merge("found", seen_at_once, seen_in_order)
+    at_once = op.flat_map_batch("findings_at_once", seen_at_once, _findings)
+    for name, sink in outlets.store.items():  # before the steps that a closing pane keeps busy, which would run first
+        if not isinstance(sink, ClickHouseSink):
+            op.output(f"to_{name}_at_once", at_once, sink)
+    aggregates = aggregate("aggregate", panes, layout, settings, kept=kept)
+    seen_in_order = detect("detect", panes, layout, kept=kept)
+    alerts = correlate("correlate", seen_in_order, layout, live=intake.live, kept=kept)
 
-    blocks = _blocks("blocks", op.merge("rows", panes, aggregates), settings)
+    blocks = _blocks("blocks", op.merge("rows", panes, aggregates), settings, kept)
     rare = op.merge(
         "rare",
-        op.flat_map_batch("findings", found, _findings),
+        op.flat_map_batch("findings", seen_in_order, _findings),
         op.flat_map_batch("alerts", alerts, lambda items: [event for _, event in items]),
         op.flat_map_batch("kept", panes, _kept),
         op.flat_map_batch("dead", records, lambda items: [item for _, item in items if isinstance(item, DeadLetter)]),
@@ -68,7 +75,8 @@ def city_flow(intake: Intake, layout: Layout, settings: EngineSettings, outlets:
     for name, sink in (outlets.store or {"nowhere": _Nowhere()}).items():
         if isinstance(sink, ClickHouseSink):
             op.output(f"to_{name}", blocks, sink)
-            op.output(f"to_{name}_by_epoch", op.key_on(f"rare_{name}", rare, lambda _: "all"), EpochSink(sink))
+            every = op.merge(f"stored_{name}", at_once, rare)
+            op.output(f"to_{name}_by_epoch", op.key_on(f"rare_{name}", every, lambda _: "all"), EpochSink(sink))
         else:
             op.output(f"to_{name}", op.merge(f"stored_{name}", blocks, rare), sink)
     told: Stream[AlertEvent] = op.flat_map_batch("told", alerts, lambda items: [event for _, event in items])
@@ -77,7 +85,7 @@ def city_flow(intake: Intake, layout: Layout, settings: EngineSettings, outlets:
     return flow
 
 
-def _blocks(step_id: str, up: KeyedStream[Panes | Aggregates], settings: EngineSettings) -> Stream[Block]:
+def _blocks(step_id: str, up: KeyedStream[Panes | Aggregates], settings: EngineSettings, kept: bool) -> Stream[Block]:
     """Rows for the store, gathered by shard and bucket of event time."""
 
     def build(first: Panes | Aggregates, state: Any) -> Blocks:
@@ -90,7 +98,7 @@ def _blocks(step_id: str, up: KeyedStream[Panes | Aggregates], settings: EngineS
             else:
                 yield from blocks.aggregates(item)
 
-    keyed = stateful(step_id, up, build, take)
+    keyed = stateful(step_id, up, build, take, kept=kept)
     return op.flat_map_batch(f"{step_id}_out", keyed, lambda items: [block for _, block in items])
 
 

@@ -35,6 +35,7 @@ class Bank:
         self._shard, self._lane = shard, lane
         members = layout.members[shard]
         self._local_of = layout.local_of
+        self._whole = layout.shards == 1  # the shard's own are all there are
         self._watches = [
             watch
             for monitor in layout.city.monitors
@@ -56,22 +57,23 @@ class Bank:
 
     def fast(self, frame: Frame) -> Verdicts | None:
         """Take a frame's rows in partition order (fast lane)."""
+        if not self._watches:
+            return None
         findings: list[Finding] = []
-        local = self._local_of[frame.sensor]
+        local = self._locals(frame.sensor)
         for watch in self._watches:
             marks = self._rows(watch, local, frame.ts, frame.value)
             if len(marks):
-                known = _known(frame, watch.slot_of[local], marks)
+                known = _known(frame, watch, local, marks)
                 samples = self._history.before(marks, watch.members[marks["slot"]], local, frame.ts, frame.value)
                 findings += watch.findings(marks, known, samples)
-        if self._watches:
-            self._history.push(local, frame.ts, frame.value)
+        self._history.push(local, frame.ts, frame.value)
         return Verdicts(self._shard, None, tuple(findings), recorded=frame.recorded) if findings else None
 
     def panes(self, panes: Panes) -> Verdicts:
         """Take closed panes, then let event time come to their end (pane lane)."""
         findings: list[Finding] = []
-        local = self._local_of[panes.sensor]
+        local = self._locals(panes.sensor) if self._watches else panes.sensor
         for watch in self._watches:
             findings += self._found(watch, self._rows(watch, local, panes.ts, panes.value), local, panes)
             marks = self._buffer(2 * watch.slots)
@@ -80,6 +82,9 @@ class Bank:
         if self._watches:
             self._history.push(local, panes.ts, panes.value)
         return Verdicts(self._shard, panes.upto, tuple(findings), panes.video, panes.recorded, panes.ended, panes.early)
+
+    def _locals(self, sensor: Int32s) -> Int32s:
+        return sensor if self._whole else self._local_of[sensor]
 
     def _found(self, watch: _Watch, marks: Marks, local: Int32s, panes: Panes) -> list[Finding]:
         if not len(marks):
@@ -203,11 +208,12 @@ class _Watch:
         self.detector.restore(state)
 
 
-def _known(frame: Frame, slots: Int32s, marks: Marks) -> Int64s:
+def _known(frame: Frame, watch: _Watch, local: Int32s, marks: Marks) -> Int64s:
     """Event time at which each mark of a frame became known: its row's."""
     known: Int64s = marks["ts"].copy()
     if frame.known is None:
         return known
+    slots = watch.slot_of[local]
     for i, mark in enumerate(marks):
         row = np.flatnonzero((frame.ts == mark["ts"]) & (slots == mark["slot"]))
         if len(row):

@@ -30,6 +30,9 @@ STATE: Final = np.dtype(
 _NO_SENSORS: Final = np.empty(0, np.int32)
 
 
+_ONE: Final = np.ones(1, np.bool_)
+
+
 class History:
     """Rings of the latest readings, 520 bytes a watched sensor.
 
@@ -42,6 +45,7 @@ class History:
     def __init__(self, slot_of: Int32s) -> None:
         self._slot_of = slot_of
         self._rings = np.zeros(int(slot_of.max(initial=-1)) + 1, STATE)
+        self._ahead = np.full(len(self._rings), -1, np.int32)  # while something is cut: where its ring's copy is
         # Compile what the first finding would otherwise wait for.
         self.before(np.empty(0, MARK), _NO_SENSORS, _NO_SENSORS, np.empty(0, np.int64), np.empty(0))
 
@@ -59,15 +63,18 @@ class History:
         at
             Sensor of each mark, among the shard's own. Shape (marks,).
         """
-        slots, place = np.unique(self._slot_of[at], return_inverse=True)
-        order = np.lexsort((marks["ts"], place))
-        rings = self._rings[slots]  # a copy, which runs ahead
-        ring_of = np.full(len(self._rings), -1, np.int32)
-        ring_of[slots] = np.arange(len(slots), dtype=np.int32)
-        first = np.searchsorted(place[order], np.arange(len(slots) + 1))
+        slots = self._slot_of[at]
+        order = np.lexsort((marks["ts"], slots))
+        slots = slots[order]
+        first = np.flatnonzero(np.concatenate((_ONE[: len(slots)], slots[1:] != slots[:-1], _ONE)))
+        slots = slots[first[:-1]]
+        ahead = self._rings[slots]  # a copy, which runs ahead
+        self._ahead[slots] = np.arange(len(slots), dtype=np.int32)
         count = np.empty(len(marks), np.int64)
         cut_ts, cut_value = np.empty((len(marks), LENGTH), np.int64), np.empty((len(marks), LENGTH))
-        _cut(rings, ring_of, self._slot_of, sensor, ts, value, marks["ts"][order], first, count, cut_ts, cut_value)
+        until = marks["ts"][order]
+        _cut(ahead, self._ahead, self._slot_of, sensor, ts, value, until, first, count, cut_ts, cut_value)
+        self._ahead[slots] = -1
         found: list[Samples] = [Samples()] * len(marks)
         for k, i in enumerate(order.tolist()):
             n = int(count[k])

@@ -8,7 +8,7 @@ rows travelled.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -25,6 +25,18 @@ LONG_SEGMENT: Final = 64
 Rows = tuple[Int32s, Int64s, Floats]
 Grouped = tuple[Int64s, Floats, Int64s, Int32s, Int64s]
 Ordered = tuple[Int32s, Int64s, Floats, Int64s, Int32s, Int64s, int]
+
+
+class _Piece(NamedTuple):
+    """Rows that arrived together; when the first and the last of them were is asked again at every closing."""
+
+    rows: Rows
+    first: int
+    last: int
+
+    @classmethod
+    def of(cls, rows: Rows) -> _Piece:
+        return cls(rows, int(rows[1].min()), int(rows[1].max()))
 
 
 class PaneStore:
@@ -59,7 +71,7 @@ class PaneStore:
         self._watermark = np.full(partitions, NEVER, np.int64)
         self._ended = np.zeros(partitions, np.bool_)
         # Per partition, so that the order between partitions, which chance decides, is not the order in a pane.
-        self._open: list[list[Rows]] = [[] for _ in range(partitions)]
+        self._open: list[list[_Piece]] = [[] for _ in range(partitions)]
         self._video: list[VideoEvent] = []
         self._late: list[LateRows] = []
         if state:
@@ -87,7 +99,7 @@ class PaneStore:
                 on_time = frame.known == frame.ts
                 rows = (frame.sensor[on_time], frame.ts[on_time], frame.value[on_time])
             if len(rows[1]):
-                self._open[p].append(rows)
+                self._open[p].append(_Piece.of(rows))
         self._video += frame.video
         if frame.late is not None:
             self._late.append(frame.late)
@@ -123,17 +135,16 @@ class PaneStore:
         """Rows of the closing panes; what belongs to later ones stays."""
         taken: list[Rows] = []
         for p, pieces in enumerate(self._open):
-            stays: list[Rows] = []
-            for rows in pieces:
-                ts = rows[1]
-                if ts.max() < upto:
-                    taken.append(rows)
-                elif ts.min() >= upto:
-                    stays.append(rows)
+            stays: list[_Piece] = []
+            for piece in pieces:
+                if piece.last < upto:
+                    taken.append(piece.rows)
+                elif piece.first >= upto:
+                    stays.append(piece)
                 else:
-                    early, late = _split(*rows, upto)
+                    early, late = _split(*piece.rows, upto)
                     taken.append(early)
-                    stays.append(late)
+                    stays.append(_Piece.of(late))
             self._open[p] = stays
         return _concatenate(taken)
 
@@ -145,7 +156,7 @@ class PaneStore:
             "recorded": self._recorded,
             "watermark": self._watermark.copy(),
             "ended": self._ended.copy(),
-            "open": [[_concatenate(pieces)] if pieces else [] for pieces in self._open],
+            "open": [_concatenate([piece.rows for piece in pieces]) for pieces in self._open],
             "video": list(self._video),
             "late": list(self._late),
         }
@@ -153,7 +164,7 @@ class PaneStore:
     def _restore(self, state: dict[str, Any]) -> None:
         self._closed, self._recorded, self._over = state["closed"], state["recorded"], state["over"]
         self._watermark, self._ended = state["watermark"].copy(), state["ended"].copy()
-        self._open = [list(pieces) for pieces in state["open"]]
+        self._open = [[_Piece.of(rows)] if len(rows[1]) else [] for rows in state["open"]]
         self._video, self._late = list(state["video"]), list(state["late"])
 
 

@@ -43,9 +43,9 @@ P = TypeVar("P", bound=Plain)
 
 class _Logic(StatefulBatchLogic[X, Y, Any]):
     def __init__(
-        self, step: str, build: Callable[[X, Any], P], take: Callable[[P, list[X]], Iterable[Y]], state: Any
+        self, step: str, build: Callable[[X, Any], P], take: Callable[[P, list[X]], Iterable[Y]], kept: bool, state: Any
     ) -> None:
-        self._step, self._build, self._take, self._state = step, build, take, state
+        self._step, self._build, self._take, self._kept, self._state = step, build, take, kept, state
         self._plain: Any = None
 
     def on_batch(self, values: list[X]) -> tuple[Iterable[Y], bool]:
@@ -55,6 +55,8 @@ class _Logic(StatefulBatchLogic[X, Y, Any]):
         return list(self._take(self._plain, values)), StatefulBatchLogic.RETAIN
 
     def snapshot(self) -> Any:
+        if not self._kept:
+            return None  # Bytewax asks at the end of every epoch, also where it has nowhere to store the answer
         if self._plain is None:
             return self._state
         started = perf_counter()
@@ -69,6 +71,8 @@ def stateful(
     up: KeyedStream[X],
     build: Callable[[X, Any], P],
     take: Callable[[P, list[X]], Iterable[Y]],
+    *,
+    kept: bool = True,
 ) -> KeyedStream[Y]:
     """Run one plain object per key.
 
@@ -78,13 +82,21 @@ def stateful(
         Makes the object from the first item that arrives for its key, and the state to resume from (None: anew).
     take
         Hands it what arrived, in order; returns what goes on.
+    kept
+        Whether its state is stored at the end of every epoch.
     """
-    return op.stateful_batch("stateful", up, lambda state: _Logic(step_id, build, take, state))
+    return op.stateful_batch("stateful", up, lambda state: _Logic(step_id, build, take, kept, state))
 
 
 @operator
 def order(
-    step_id: str, up: KeyedStream[Frame], layout: Layout, settings: EngineSettings, partitions: int
+    step_id: str,
+    up: KeyedStream[Frame],
+    layout: Layout,
+    settings: EngineSettings,
+    partitions: int,
+    *,
+    kept: bool = True,
 ) -> KeyedStream[Verdicts | Panes]:
     """Frames to what the fast lane finds in them, as they arrive, and to closed panes, in order of event time."""
 
@@ -100,12 +112,12 @@ def order(
                 metrics.DUPLICATES.labels(str(item.shard)).inc(item.duplicates)
             yield item
 
-    return stateful("order", up, build, take)
+    return stateful("order", up, build, take, kept=kept)
 
 
 @operator
 def aggregate(
-    step_id: str, up: KeyedStream[Panes], layout: Layout, settings: EngineSettings
+    step_id: str, up: KeyedStream[Panes], layout: Layout, settings: EngineSettings, *, kept: bool = True
 ) -> KeyedStream[Aggregates]:
     """Panes to statistics per sensor over 1 s, 1 min and 1 h."""
 
@@ -119,11 +131,11 @@ def aggregate(
             if panes.ended:
                 yield from aggregator.finish()
 
-    return stateful("aggregate", up, build, take)
+    return stateful("aggregate", up, build, take, kept=kept)
 
 
 @operator
-def detect(step_id: str, up: KeyedStream[Panes], layout: Layout) -> KeyedStream[Verdicts]:
+def detect(step_id: str, up: KeyedStream[Panes], layout: Layout, *, kept: bool = True) -> KeyedStream[Verdicts]:
     """Panes to findings, in order of event time; one item a closing, also where nothing is found."""
 
     def build(panes: Panes, state: Any) -> Bank:
@@ -132,7 +144,7 @@ def detect(step_id: str, up: KeyedStream[Panes], layout: Layout) -> KeyedStream[
     def take(bank: Bank, values: list[Panes]) -> Iterable[Verdicts]:
         return [_counted(bank.panes(panes)) for panes in values]
 
-    return stateful("detect", up, build, take)
+    return stateful("detect", up, build, take, kept=kept)
 
 
 def _counted(verdicts: Verdicts) -> Verdicts:
@@ -143,7 +155,7 @@ def _counted(verdicts: Verdicts) -> Verdicts:
 
 @operator
 def correlate(
-    step_id: str, up: KeyedStream[Verdicts], layout: Layout, *, live: bool = False
+    step_id: str, up: KeyedStream[Verdicts], layout: Layout, *, live: bool = False, kept: bool = True
 ) -> KeyedStream[AlertEvent]:
     """Findings and video events of the whole city to alerts; `live`: event time is measured against the wall clock."""
 
@@ -162,4 +174,4 @@ def correlate(
                 yield event
 
     one = op.flat_map_batch("city", up, lambda items: [("city", verdicts) for _, verdicts in items])
-    return stateful("correlate", one, build, take)
+    return stateful("correlate", one, build, take, kept=kept)

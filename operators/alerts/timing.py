@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import heapq
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
 from domain.clock import NEVER
-from domain.findings import Finding, Samples, VideoEvent
+from domain.findings import Finding, VideoEvent
 from domain.records import Verdicts
 
 __all__ = ["FOREVER", "Arrivals", "Record", "Timers"]
@@ -62,7 +62,7 @@ class Arrivals:
     def add(self, verdicts: Verdicts) -> None:
         """Take what one shard sent."""
         for finding in (*verdicts.early, *verdicts.findings):
-            self._push(replace(finding, samples=Samples()), 0)  # the desk looks at none, and may hold many findings
+            self._push(finding.without_samples(), 0)  # the desk may hold many
         for event in verdicts.video:
             self._push(event, 1)
         if verdicts.upto is not None:
