@@ -9,6 +9,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -158,9 +159,8 @@ class _Pending:
             # A bucket is complete when the last period that begins inside it is over.
             if upto is not None and upto < -(-end // self._period) * self._period:
                 return
-            parts = self._until(end)
-            order = _by_sensor(np.concatenate([part["sensor"] for part in parts]))
-            yield Block(self._table, self._shard, start, _block(_arranged(parts, order)), len(order))
+            columns = _Columns(self._until(end))
+            yield Block(self._table, self._shard, start, columns, columns.rows)
 
     def _until(self, end: int) -> list[Rows]:
         """Take out what begins before a time."""
@@ -227,11 +227,30 @@ def _arranged(parts: Sequence[Rows], order: Int64s) -> Rows:
     return rows
 
 
-def _block(rows: Rows) -> Rows:
-    if "length" not in rows:
-        return rows
-    columns = {name: column for name, column in rows.items() if name != "length"}
-    return columns | {"end": np.cumsum(rows["length"])}
+class _Columns(Mapping[str, Column]):
+    """The parts of a block, arranged once somebody looks at them: that is the sink's time, not the flow's."""
+
+    def __init__(self, parts: Sequence[Rows]) -> None:
+        self._parts = parts
+        self.rows = sum(len(part["sensor"]) for part in parts)
+
+    @cached_property
+    def _rows(self) -> Rows:
+        parts, self._parts = self._parts, ()
+        rows = _arranged(parts, _by_sensor(np.concatenate([part["sensor"] for part in parts])))
+        if "length" not in rows:
+            return rows
+        columns = {name: column for name, column in rows.items() if name != "length"}
+        return columns | {"end": np.cumsum(rows["length"])}
+
+    def __getitem__(self, name: str) -> Column:
+        return self._rows[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
 
 
 @njit(nogil=True, cache=True)
