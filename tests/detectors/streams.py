@@ -95,9 +95,10 @@ def run(detector: Detector, rows: Sequence[Row], slot_of: np.ndarray = SLOT_OF) 
     return tidy(out[:n])
 
 
-def plain(records: np.ndarray) -> dict[str, bytes]:
+def plain(records: np.ndarray) -> dict[str, Any]:
     """Every field, bit for bit; the bytes between fields mean nothing, and copies need not keep them."""
-    return {name: records[name].tobytes() for name in records.dtype.names or ()}
+    found = ((name, records[name]) for name in records.dtype.names or ())
+    return {name: plain(column) if column.dtype.names else column.tobytes() for name, column in found}
 
 
 def advance(detector: Detector, now: int) -> Marks:
