@@ -69,7 +69,6 @@ class ArrowReader:
         self._schema: pa.Schema | None = None
         self._layout: _Layout
         self._known: dict[tuple[object, ...], _Kept] = {}
-        self._latest: _Kept | None = None
         self._columns = _columns(1 << 12)
         self._used = 0
 
@@ -141,19 +140,10 @@ class ArrowReader:
         return columns if _take(code, known, times.buffers()[1].address, layout.factor, number, *columns) else None
 
     def release(self) -> None:
-        """Use the memory of all that was read again: it has been copied."""
+        """Use the memory of all that was read again: it has been copied. Fresh memory costs more than the copy."""
         if len(self._columns[0]) > _KEPT_ROWS:
             self._columns = _columns(1 << 12)
         self._used = 0
-
-    def hand_over(self, rows: int) -> tuple[Int32s, Int64s, Floats] | None:
-        """All that was read since the last release, for good; None unless these are `rows` rows in one piece."""
-        if self._used != rows:
-            return None
-        sensor, ts, value = self._columns
-        self._columns = _columns(len(sensor) if len(sensor) <= 2 * rows else rows)
-        self._used = 0
-        return sensor[:rows], ts[:rows], value[:rows]
 
     def _room(self, n: int) -> tuple[Int32s, Int64s, Floats]:
         """Columns of `n` rows to write to."""
@@ -172,13 +162,6 @@ class ArrowReader:
     def _entries(self, names: pa.Array) -> Int32s:
         """`_all` of a dictionary, which may have been read before."""
         buffers = names.buffers()
-        latest = self._latest
-        if (
-            latest
-            and (len(latest.sensor), len(latest.buffers)) == (len(names), len(buffers))
-            and all(map(_same, latest.buffers, buffers))
-        ):
-            return latest.sensor
         sizes = tuple([-1 if buffer is None else buffer.size for buffer in buffers])
         if sum(sizes) > _KEPT_BYTES or not buffers[-1]:
             return self._all(names)
@@ -186,13 +169,12 @@ class ArrowReader:
         key = (names.type.id, len(names), names.null_count, sizes, bytes(text[:64]), bytes(text[-64:]))
         kept = self._known.get(key)
         if kept and all(map(_same, kept.buffers, buffers)):
-            self._latest = kept
             return kept.sensor
         sensor = self._all(names)
         if kept is None and len(self._known) == _KEPT:
             del self._known[next(iter(self._known))]
         copies = [None if buffer is None else pa.py_buffer(buffer.to_pybytes()) for buffer in buffers]
-        self._latest = self._known[key] = _Kept(copies, sensor)
+        self._known[key] = _Kept(copies, sensor)
         return sensor
 
     def _sift(self, batch: pa.RecordBatch, gathered: Gathered, refusals: Refusals) -> None:

@@ -75,17 +75,9 @@ class Decoder:
                 pieces.append((i, gathered))
             video.extend((i, event) for event in gathered.video)
             dead.extend(refusals.close())
-        columns = self._alone(pieces) if pieces and not len(fast.sensor) else None
-        if columns is None:
-            columns = _splice(fast, pieces)
-            self._arrow.release()
+        columns = _splice(fast, pieces)
+        self._arrow.release()
         return Decoded(*columns, tuple(video), tuple(dead))
-
-    def _alone(self, pieces: list[tuple[int, Gathered]]) -> tuple[Int32s, Int64s, Floats, Int32s] | None:
-        """The rows of a batch that holds nothing but Arrow streams of good rows: they need not be copied together."""
-        count = np.array([sum(map(len, gathered.sensor)) for _, gathered in pieces])
-        columns = self._arrow.hand_over(int(count.sum()))
-        return columns and (*columns, np.repeat(np.array([message for message, _ in pieces], np.int32), count))
 
     def _scan(self, batch: RawBatch) -> tuple[Rows, npt.NDArray[np.bool_]]:
         """Rows of the messages that the scanner understands, and which messages it does not."""
