@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 from collections.abc import Iterator, Sequence
@@ -18,8 +19,11 @@ from bytewax.recovery import RecoveryConfig, init_db_dir
 from bytewax.testing import cluster_main, run_main
 
 from domain.errors import LifelineError, StateError
+from flows.rewind import rewind
 
 __all__ = ["Cluster", "Recovery", "cause", "run", "stopping"]
+
+log = logging.getLogger(__name__)
 
 #: Partitions of a new recovery store: as many workers can share the writing. Fixed when the store is made.
 RECOVERY_PARTITIONS = 4
@@ -48,7 +52,9 @@ class Recovery:
     backup: timedelta = timedelta(0)
 
     def prepare(self) -> RecoveryConfig:
-        """Make the store where there is none; raises StateError where one is damaged."""
+        """Make the store where there is none, else take it back to its last whole epoch; raises StateError where one is
+        damaged.
+        """
         parts = sorted(self.directory.glob("part-*.sqlite3")) if self.directory.is_dir() else []
         if not parts:
             # Made beside and moved into place, so that a crash on the way leaves no half of a store.
@@ -66,6 +72,8 @@ class Recovery:
                 f"{self.directory} holds {len(parts)} of {RECOVERY_PARTITIONS} parts of a recovery store: bring "
                 "the missing ones back, or remove the directory to start from the beginning of the stream"
             )
+        if dropped := rewind(parts):
+            log.info("dropped %d states of an epoch that the last run had not completed", dropped)
         return RecoveryConfig(str(self.directory), self.backup)
 
 
