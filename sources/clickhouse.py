@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from typing import Final
 
 import numpy as np
+import orjson
 import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from domain.clock import DAY, HOUR, MINUTE, SECOND, TS_MAX, TS_MIN
 from domain.errors import SourceError
-from domain.records import Columns
-from sources.batches import Batch, drop
+from domain.records import Columns, RawBatch
+from sources.batches import Batch, Chunks, drop
 from sources.pacing import Pacer
 from sources.recorded import Recording
 
@@ -22,6 +24,8 @@ __all__ = ["open_readings"]
 
 #: Name of the stream's one partition.
 PARTITION: Final = "clickhouse"
+#: ... and of that with video events.
+VIDEO: Final = "clickhouse/video"
 #: Readings that one query should bring.
 _WANTED: Final = 1_000_000
 _SPANS: Final = (SECOND, 10 * SECOND, MINUTE, 10 * MINUTE, HOUR, 6 * HOUR, DAY, 10 * DAY, 100 * DAY)
@@ -35,11 +39,13 @@ def open_readings(
     sensors: Sequence[str] = (),
     batch: int = 65_536,
     speed: float | None = None,
+    settled: bool = False,
 ) -> Recording:
     """Open the `readings` of a database as one partition in order of event time and sensor, each row a message.
 
-    Late rows are in a table of their own and are not read: detectors of the pane lane never saw them either, those of
-    the fast lane did. Recorded time is the running maximum of event time. Nothing may be written to the span meanwhile.
+    Late rows are in a table of their own and are not read unless `settled`: detectors of the pane lane never saw them
+    either, those of the fast lane did. Recorded time is the running maximum of event time. Nothing may be written to
+    the span meanwhile.
 
     Parameters
     ----------
@@ -51,26 +57,58 @@ def open_readings(
         Ids to read; empty: all.
     batch, speed
         As in `open_recording`.
+    settled
+        Everything that is known by now, as if all of it had come in time: late rows in their places (of two readings
+        of one time the stored one stands, and of late ones the first offset), and video events as a second partition.
     """
-    return Recording(
-        {PARTITION: partial(_read, client, since, until, tuple(sensors))}, batch, Pacer(speed) if speed else None
+    parts: dict[str, Chunks] = {PARTITION: partial(_read, client, since, until, tuple(sensors), settled)}
+    if settled:
+        parts[VIDEO] = partial(_video, client, since, until)
+    return Recording(parts, batch, Pacer(speed) if speed else None)
+
+
+def _read(client: Client, since: int, until: int, sensors: Sequence[str], settled: bool, first: int) -> Iterator[Batch]:
+    return drop(_chunks(client, since, until, sensors, settled), first, PARTITION)
+
+
+def _video(client: Client, since: int, until: int, first: int) -> Iterator[Batch]:
+    return drop(_events(client, since, until), first, VIDEO)
+
+
+def _events(client: Client, since: int, until: int) -> Iterator[RawBatch]:
+    """Video events as the messages that they were."""
+    text = (
+        "SELECT camera, toUnixTimestamp64Nano(ts) AS ns, type, confidence, place, clip FROM video_events FINAL "
+        f"WHERE ns >= {since} AND ns < {until} ORDER BY ns, id"
     )
-
-
-def _read(client: Client, since: int, until: int, sensors: Sequence[str], first: int) -> Iterator[Batch]:
-    return drop(_chunks(client, since, until, sensors), first, PARTITION)
-
-
-def _chunks(client: Client, since: int, until: int, sensors: Sequence[str]) -> Iterator[Columns]:
     try:
-        bounds = _bounds(client, since, until, sensors)
+        rows = client.query(text).result_rows
+    except ClickHouseError as error:
+        raise SourceError(f"ClickHouse: {error}") from error
+    payloads = [
+        orjson.dumps(
+            {"camera": camera, "ts": _rfc3339(ns), "type": kind, "confidence": sure, "place": place, "clip": clip}
+        )
+        for camera, ns, kind, sure, place, clip in rows
+    ]
+    if payloads:
+        yield RawBatch.of(VIDEO, payloads, range(len(payloads)), [0] * len(payloads))
+
+
+def _rfc3339(ns: int) -> str:
+    return f"{datetime.fromtimestamp(ns // SECOND, UTC):%Y-%m-%dT%H:%M:%S}.{ns % SECOND:09d}Z"
+
+
+def _chunks(client: Client, since: int, until: int, sensors: Sequence[str], settled: bool) -> Iterator[Columns]:
+    try:
+        bounds = _bounds(client, since, until, sensors, settled)
         if bounds is None:
             return
         at, last = bounds
         number, step = 0, 2
         while at <= last:
             upto = min(at - at % _SPANS[step] + _SPANS[step], until)
-            table = _query(client, at, upto, sensors)
+            table = _query(client, at, upto, sensors, settled)
             if len(table):
                 yield _columns(table, number)
                 number += len(table)
@@ -94,22 +132,31 @@ def _where(since: int, until: int, sensors: Sequence[str]) -> tuple[str, dict[st
     return " AND ".join(terms), {"sensors": list(sensors)} if sensors else {}
 
 
-def _bounds(client: Client, since: int, until: int, sensors: Sequence[str]) -> tuple[int, int] | None:
+def _bounds(client: Client, since: int, until: int, sensors: Sequence[str], settled: bool) -> tuple[int, int] | None:
     where, parameters = _where(since, until, sensors)
+    text = f"SELECT pane FROM readings_packed WHERE {where}"
+    if settled:
+        text += f" UNION ALL SELECT ts AS pane FROM late_rows WHERE {where.replace('pane', 'ts')}"
     text = (
         "SELECT count() AS panes, toUnixTimestamp64Nano(min(pane)) AS first, "
-        f"toUnixTimestamp64Nano(max(pane)) + {SECOND} AS last FROM readings_packed WHERE {where}"
+        f"toUnixTimestamp64Nano(max(pane)) + {SECOND} AS last FROM ({text})"
     )
     ((panes, first, last),) = client.query(text, parameters=parameters).result_rows
     return (max(int(first), since), min(int(last), until - 1)) if panes else None
 
 
-def _query(client: Client, since: int, until: int, sensors: Sequence[str]) -> pa.Table:
+def _query(client: Client, since: int, until: int, sensors: Sequence[str], settled: bool) -> pa.Table:
     where, parameters = _where(since, until, sensors)
-    text = (
-        "SELECT toString(sensor) AS sensor, toUnixTimestamp64Nano(ts) AS ns, value FROM readings "
-        f"WHERE {where} AND ns >= {since} AND ns < {until} ORDER BY ns, sensor"
-    )
+    columns = "toString(sensor) AS sensor, toUnixTimestamp64Nano(ts) AS ns, value"
+    span = f"ns >= {since} AND ns < {until}"
+    text = f"SELECT {columns} FROM readings WHERE {where} AND {span} ORDER BY ns, sensor"
+    if settled:
+        late = where.replace("pane", "ts")
+        text = (
+            f"SELECT sensor, ns, value FROM (SELECT {columns}, 0 AS late FROM readings WHERE {where} AND {span} "
+            f"UNION ALL SELECT {columns}, 1 AS late FROM late_rows FINAL WHERE {late} AND {span}) "
+            "ORDER BY ns, sensor, late LIMIT 1 BY ns, sensor"
+        )
     return client.query_arrow(text, parameters=parameters, use_strings=True)
 
 

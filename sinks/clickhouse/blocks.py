@@ -19,6 +19,7 @@ from numba import njit
 from domain.clock import DAY, SECOND
 from domain.errors import StateError
 from domain.records import Aggregates, Floats, Int32s, Int64s, Panes
+from domain.renumbering import Renumbering
 from sinks.clickhouse.schema import AGGREGATES
 
 __all__ = ["Block", "Blocks"]
@@ -117,6 +118,11 @@ class Blocks:
             "open": {table: pending.snapshot() for table, pending in self._open.items()},
         }
 
+    @staticmethod
+    def renumbered(state: dict[str, Any], moved: Renumbering) -> dict[str, Any]:
+        """The state of a shard that has other sensors now; what waits of those that are gone is dropped."""
+        return state | {"open": {table: _Pending.renumbered(held, moved) for table, held in state["open"].items()}}
+
     def _restore(self, state: dict[str, Any]) -> None:
         if (state["shard"], state["bucket"]) != (self._shard, self._bucket):
             raise StateError(
@@ -179,6 +185,16 @@ class _Pending:
     def snapshot(self) -> bytes:
         rows = _joined(self._parts) if self._parts else {}
         return pickle.dumps((self._bucket, self._period, rows), pickle.HIGHEST_PROTOCOL)
+
+    @staticmethod
+    def renumbered(data: bytes, moved: Renumbering) -> bytes:
+        bucket, period, rows = pickle.loads(data)
+        if rows:
+            stays, sensor = moved.rows(rows["sensor"])
+            inner = np.repeat(stays, rows["length"]) if "length" in rows else stays
+            rows = {name: column[inner if name in _INNER else stays] for name, column in rows.items()}
+            rows = rows | {"sensor": sensor} if len(sensor) else {}
+        return pickle.dumps((bucket, period, rows), pickle.HIGHEST_PROTOCOL)
 
     @classmethod
     def restore(cls, table: str, shard: int, data: bytes) -> _Pending:

@@ -28,13 +28,30 @@ from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalErr
 
 from domain.errors import ConfigError, Problem, SinkError, SinkRefused
 
-__all__ = ["DEFAULT_DSN", "PASSWORD_VARIABLE", "Dsn", "connect", "drop_database", "note_of", "owner_of", "translated"]
+__all__ = [
+    "DEFAULT_DSN",
+    "PASSWORD_VARIABLE",
+    "Dsn",
+    "code_of",
+    "connect",
+    "drop_database",
+    "note_of",
+    "owner_of",
+    "translated",
+]
 
 DEFAULT_DSN: Final = "chdb://./lifeline-data/clickhouse"
 PASSWORD_VARIABLE: Final = "LIFELINE_CLICKHOUSE_PASSWORD"
 
-# Codes of errors that may pass: timeouts, memory, too many parts or queries, the network, the disk, the keeper.
-_PASSING: Final = frozenset({159, 202, 209, 210, 241, 242, 243, 252, 279, 285, 319, 394, 425, 999})
+# Codes of errors that may pass, since they say nothing against what was sent.
+_PASSING: Final = frozenset(
+    (
+        *(159, 202, 209, 210, 241, 242, 243, 252, 279, 285, 319, 394, 425, 999),  # time, load, memory, disk, keeper
+        *(23, 24, 74, 75, 76, 173, 198, 236, 439, 499, 1000, 1001, 1002),  # files, the system, an engine that stops
+    )
+)
+# Codes that refuse whoever asks, not what was asked: no such user, password, right or quota.
+_ACCOUNT: Final = frozenset({164, 192, 193, 194, 201, 497, 516})
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,15 +106,19 @@ class Dsn:
         )
 
 
-def connect(dsn: str | Dsn, settings: Mapping[str, str | int] | None = None) -> Client:
+def connect(
+    dsn: str | Dsn, settings: Mapping[str, str | int] | None = None, timeout: int = 300, *, patient: bool = False
+) -> Client:
     """Open a connection; the database need not exist yet (see `ensure_schema`).
+
+    A server has `timeout` seconds to answer a request; `patient` as in `translated`.
 
     Clients of one embedded directory share its engine inside the process; each may be used by several threads, one
     call at a time. Raises SinkError when nobody answers or another process holds the directory.
     """
     target = Dsn.parse(dsn) if isinstance(dsn, str) else dsn
     options = dict(settings or {})
-    with translated():
+    with translated(patient=patient):
         if target.scheme == "chdb":
             client = _embedded(target, options)
         else:
@@ -109,6 +130,7 @@ def connect(dsn: str | Dsn, settings: Mapping[str, str | int] | None = None) -> 
                 password=os.environ.get(PASSWORD_VARIABLE, ""),
                 # Workers share a client: a session would allow one request at a time.
                 autogenerate_session_id=False,
+                send_receive_timeout=timeout,
                 settings=options,
             )
     client.database = target.database
@@ -155,13 +177,22 @@ def note_of(path: str) -> Path:
 
 
 @contextmanager
-def translated() -> Iterator[None]:
-    """Errors of the client library as SinkError (try again) or SinkRefused (with the server's words)."""
+def translated(*, patient: bool = False) -> Iterator[None]:
+    """Errors of the client library as SinkError (try again) or SinkRefused (with the server's words).
+
+    To who is `patient` it is no refusal that somebody can mend meanwhile: of our account, or by something in between.
+    """
     try:
         yield
     except ClickHouseError as error:
         code = getattr(error, "code", None)
         passing = code in _PASSING or (code is None and isinstance(error, OperationalError))
+        passing |= patient and (code is None or code in _ACCOUNT)
         raise (SinkError if passing else SinkRefused)(f"ClickHouse: {error}") from error
     except OSError as error:
         raise SinkError(f"ClickHouse: {error}") from error
+
+
+def code_of(error: SinkError) -> int | None:
+    """ClickHouse's number for what went wrong; None where it was not ClickHouse that said so."""
+    return getattr(error.__cause__, "code", None)

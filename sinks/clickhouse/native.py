@@ -18,9 +18,10 @@ import numpy.typing as npt
 
 from domain.records import Int64s
 
-__all__ = ["Arrays", "Column", "Dictionary", "encode"]
+__all__ = ["FIXED", "Arrays", "Column", "Dictionary", "encode", "inner_of"]
 
-_FIXED: Final = {
+#: NumPy's name of each type of fixed width.
+FIXED: Final = {
     "Int8": "<i1",
     "Int16": "<i2",
     "Int32": "<i4",
@@ -32,6 +33,7 @@ _FIXED: Final = {
     "Float32": "<f4",
     "Float64": "<f8",
     "Bool": "<u1",
+    "DateTime64": "<i8",
 }
 
 # Serialization of a LowCardinality column: version; then per block the kind of keys, with "additional keys" set.
@@ -127,21 +129,26 @@ def _text(value: str) -> bytes:
     return _leb128(len(data)) + data
 
 
-def _inner(type_: str, wrapper: str) -> str | None:
+def inner_of(type_: str, wrapper: str) -> str | None:
+    """The type inside a wrapper; None where it is none of those.
+
+    >>> inner_of("Array(UUID)", "Array")
+    'UUID'
+    """
     return type_[len(wrapper) + 1 : -1] if type_.startswith(wrapper + "(") else None
 
 
 def _prefix(type_: str, out: list[Any]) -> None:
     # What a type writes once per column, before any values: only LowCardinality does, however deep it sits.
-    if (inner := _inner(type_, "Array")) is not None:
+    if (inner := inner_of(type_, "Array")) is not None:
         _prefix(inner, out)
     elif type_ == "LowCardinality(String)":
         out.append(_LOW_CARDINALITY_VERSION)
 
 
 def _values(column: Column, type_: str, values: Any, out: list[Any]) -> None:
-    if type_ in _FIXED:
-        out.append(_fixed(column, values, np.dtype(_FIXED[type_])))
+    if type_ in FIXED:
+        out.append(_fixed(column, values, np.dtype(FIXED[type_])))
     elif type_.startswith("DateTime64("):
         out.append(_fixed(column, values, np.dtype("<i8")))
     elif type_.startswith("Enum8("):
@@ -152,7 +159,7 @@ def _values(column: Column, type_: str, values: Any, out: list[Any]) -> None:
         out.append(_uuids(values))
     elif type_ == "LowCardinality(String)":
         _low_cardinality(values if isinstance(values, Dictionary) else Dictionary.of(values), out)
-    elif (inner := _inner(type_, "Array")) is not None:
+    elif (inner := inner_of(type_, "Array")) is not None:
         arrays = values if isinstance(values, Arrays) else Arrays.of(values)
         count = int(arrays.end[-1])
         if len(arrays.values) != count or np.any(np.diff(arrays.end, prepend=0) < 0):

@@ -9,10 +9,10 @@ from uuid import UUID
 import numpy as np
 from clickhouse_connect.driver.client import Client
 
-from domain.findings import Alert, Finding, Phase, Samples, Verdict
+from domain.findings import Alert, AlertEvent, AlertEventType, Finding, Phase, Samples, Verdict
 from sinks.clickhouse.client import translated
 
-__all__ = ["STORED", "alerts_of", "findings_of", "rows_per_table"]
+__all__ = ["STORED", "alerts_of", "findings_of", "rows_per_table", "standing_alerts"]
 
 #: The tables that hold what the engine found, in the order of a reading's way through it.
 STORED = (
@@ -31,12 +31,28 @@ _TIMES = frozenset({"ts", "known", "onset", "raised", "updated", "cleared"})
 
 
 def alerts_of(client: Client) -> list[Alert]:
-    """All alerts as they stand, by the time they were raised."""
+    """All alerts as they stand, by the time they were raised; those that were withdrawn are none."""
+    return [event.alert for event in standing_alerts(client) if event.type is not AlertEventType.WITHDRAWN]
+
+
+def standing_alerts(client: Client) -> list[AlertEvent]:
+    """The event that each alert stands at, by the time at which it was raised.
+
+    Its time is that of the engine's or the review's last word on the alert, and its id is not read.
+    """
     names = [field.name for field in fields(Alert)]
     columns = ", ".join(f"toUnixTimestamp64Nano({name}) AS {name}_ns" if name in _TIMES else name for name in names)
     with translated():
-        rows = client.query(f"SELECT {columns} FROM alerts ORDER BY alerts.raised, id").result_rows
-    return [Alert(**{name: _plain(value) for name, value in zip(names, row, strict=True)}) for row in rows]
+        rows = client.query(
+            f"SELECT {columns}, events, last_event, revision, note FROM alerts ORDER BY alerts.raised, id"
+        ).result_rows
+    found = []
+    for *values, events, type, revision, note in rows:
+        alert = Alert(**{name: _plain(value) for name, value in zip(names, values, strict=True)})
+        found.append(
+            AlertEvent(alert.id, events - 1, AlertEventType(type), alert.updated, alert, int(revision), str(note))
+        )
+    return found
 
 
 def findings_of(client: Client, id: UUID | str | None = None) -> list[Finding]:

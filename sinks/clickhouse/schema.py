@@ -19,11 +19,21 @@ from clickhouse_connect.driver.client import Client
 
 from domain.city import City
 from domain.clock import HOUR, MILLISECOND, MINUTE, SECOND
-from domain.errors import SinkRefused
+from domain.errors import SinkError, SinkRefused
 from sinks.clickhouse.client import translated
 from sinks.clickhouse.native import Column, Dictionary, encode
 
-__all__ = ["AGGREGATES", "MIGRATIONS", "VERSION", "Retention", "ensure_schema", "load_registry", "retain", "settle"]
+__all__ = [
+    "AGGREGATES",
+    "MIGRATIONS",
+    "VERSION",
+    "Retention",
+    "check_schema",
+    "ensure_schema",
+    "load_registry",
+    "retain",
+    "settle",
+]
 
 #: The table of each aggregation period in nanoseconds; `<table>_stored` is what blocks go to, `<table>` what one reads.
 AGGREGATES: Final = {SECOND: "aggregates_1s", MINUTE: "aggregates_1m", HOUR: "aggregates_1h"}
@@ -209,6 +219,54 @@ LEFT JOIN (
 ) AS faults ON faults.sensor = registry.sensor
 """
 
+# Version 2: what readings that came late changed.
+_REVISED = (
+    """
+ALTER TABLE alert_events
+    MODIFY COLUMN type Enum8(
+        'raised' = 0, 'updated' = 1, 'escalated' = 2, 'cleared' = 3, 'amended' = 4, 'withdrawn' = 5
+    ),
+    ADD COLUMN IF NOT EXISTS revision UInt32 COMMENT '0: the desk''s own step; counts as coming after its seq',
+    ADD COLUMN IF NOT EXISTS note String COMMENT 'of a revision: why, and what changed',
+    MODIFY ORDER BY (alert, seq, revision)
+""",
+    # What was withdrawn is not brought back by the engine's clearing it.
+    """
+CREATE OR REPLACE VIEW alerts AS
+SELECT * EXCEPT (id, alert, seq, type, ts, before), alert AS id, seq + 1 AS events, type AS last_event
+FROM (
+    SELECT *, lagInFrame(toString(type)) OVER (PARTITION BY alert ORDER BY seq, revision) AS before
+    FROM alert_events FINAL
+)
+WHERE NOT (type = 'cleared' AND before = 'withdrawn')
+ORDER BY seq DESC, revision DESC LIMIT 1 BY alert
+""",
+    "ALTER TABLE findings ADD COLUMN IF NOT EXISTS withdrawn Bool COMMENT 'readings that came late speak against it'",
+    _HEALTH.replace("CREATE VIEW", "CREATE OR REPLACE VIEW").replace(
+        "FROM findings WHERE verdict = 'fault'", "FROM findings FINAL WHERE verdict = 'fault' AND NOT withdrawn"
+    ),
+    f"""
+CREATE TABLE redrives (
+    partition {_NAME}, offset UInt64, row Int32, run DateTime64(3, 'UTC') COMMENT 'when it was tried',
+    reason {_NAME} COMMENT 'why it is still dead; empty: it was used', detail String
+) ENGINE = ReplacingMergeTree ORDER BY (partition, offset, row, run)
+""",
+    """
+CREATE VIEW dead_letters_open AS
+SELECT
+    letters.partition AS partition, letters.offset AS offset, letters.row AS row, letters.recorded AS recorded,
+    if(tried.last > 0, tried.reason, letters.reason) AS reason,
+    if(tried.last > 0, tried.detail, letters.detail) AS detail, letters.payload AS payload, tried.last AS tried
+FROM dead_letters AS letters FINAL
+LEFT JOIN (
+    SELECT partition, offset, row, max(run) AS last, argMax(redrives.reason, run) AS reason,
+        argMax(redrives.detail, run) AS detail
+    FROM redrives GROUP BY partition, offset, row
+) AS tried USING (partition, offset, row)
+WHERE tried.last = 0 OR tried.reason != ''
+""",
+)
+
 #: What each version adds to the one before. Entries that were released are never changed, only followed.
 MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
     (
@@ -243,6 +301,7 @@ ALTER TABLE alert_events
 """,
         _ALERTS.replace("CREATE VIEW", "CREATE OR REPLACE VIEW"),
     ),
+    _REVISED,
 )
 
 VERSION: Final = len(MIGRATIONS)
@@ -271,6 +330,14 @@ def ensure_schema(client: Client) -> int:
                 client.command(_CREATE.sub(r"\g<0> IF NOT EXISTS", statement, count=1))
             client.command(f"INSERT INTO schema_version VALUES ({version})")
     return found
+
+
+def check_schema(client: Client) -> None:
+    """Raise SinkError while the schema is not this program's: another process may still be preparing it."""
+    with translated():
+        found = int(str(client.command("SELECT max(version) FROM schema_version")))
+    if found != VERSION:
+        raise SinkError(f"the schema has version {found}, {VERSION} is needed: waiting for the first process")
 
 
 def load_registry(client: Client, city: City) -> None:
@@ -328,7 +395,7 @@ _EXPIRY: Final = {
     "aggregates_1h": (("aggregates_1h_stored", "start"), ("late_rows", "ts")),
     "findings": (("findings", "ts"),),
     "video_events": (("video_events", "ts"),),
-    "dead_letters": (("dead_letters", "recorded"),),
+    "dead_letters": (("dead_letters", "recorded"), ("redrives", "run")),
 }
 
 

@@ -1,4 +1,4 @@
-"""Results into ClickHouse: `Writer`, and the Bytewax sink around it.
+"""Results into ClickHouse: at once (`Writer`), or from the flow, through an outbox (`ClickHouseSink`).
 
 Every insert is of columns. Blocks carry their token; rows of the other tables have deterministic keys: so whatever
 comes twice is stored once.
@@ -7,12 +7,13 @@ comes twice is stored once.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
-from typing import Any, Final, TypeAlias
+from threading import Event
+from types import TracebackType
+from typing import Any, Final, Never, TypeAlias
 
 import numpy as np
-from bytewax.outputs import DynamicSink, FixedPartitionedSink, StatefulSinkPartition, StatelessSinkPartition
 from clickhouse_connect.driver.client import Client
 
 from domain import metrics
@@ -21,10 +22,12 @@ from domain.errors import SinkError, SinkRefused
 from domain.findings import Alert, AlertEvent, AlertEventType, Finding, Phase, Verdict, VideoEvent
 from domain.records import DeadLetter, LateRows
 from sinks.clickhouse.blocks import Block
-from sinks.clickhouse.client import connect, translated
-from sinks.clickhouse.native import Arrays, Column, Dictionary, encode
+from sinks.clickhouse.insert import Insert
+from sinks.clickhouse.native import Arrays, Column, Dictionary
+from sinks.clickhouse.outbox import Outbox
+from sinks.clickhouse.spool import Spool
 
-__all__ = ["ClickHouseSink", "EpochSink", "Item", "Writer"]
+__all__ = ["ClickHouseSink", "Delivery", "Encoder", "Item", "Writer"]
 
 Item: TypeAlias = Block | Finding | AlertEvent | VideoEvent | LateRows | DeadLetter | Sequence[Finding]
 
@@ -33,21 +36,15 @@ HELD: Final = 10_000
 
 _NAME: Final = "LowCardinality(String)"
 _TIME: Final = "DateTime64(9, 'UTC')"
-_SETTINGS: Final = {
-    "async_insert": 0,
-    "max_insert_threads": 1,
-    "deduplicate_blocks_in_dependent_materialized_views": 1,
-    # What the rollups compute is soon done; to compile it first takes the embedded engine tens of milliseconds.
-    "compile_expressions": 0,
-    "compile_aggregate_expressions": 0,
-    "compile_sort_description": 0,
-}
 
 # Numbers of the enumerations, in the order in which the schema counts them.
 _ENUMS: Final[dict[str, tuple[str, list[Any]]]] = {
     "phase": ("Enum8('onset' = 0, 'change' = 1, 'end' = 2)", list(Phase)),
     "verdict": ("Enum8('event' = 0, 'fault' = 1)", list(Verdict)),
-    "type": ("Enum8('raised' = 0, 'updated' = 1, 'escalated' = 2, 'cleared' = 3)", list(AlertEventType)),
+    "type": (
+        "Enum8('raised' = 0, 'updated' = 1, 'escalated' = 2, 'cleared' = 3, 'amended' = 4, 'withdrawn' = 5)",
+        list(AlertEventType),
+    ),
 }
 
 _FINDING: Final = {
@@ -89,7 +86,14 @@ _DEAD: Final = {
     "detail": "String",
     "payload": "String",
 }
-_EVENT: Final = {"id": "UUID", "seq": "UInt32", "type": "Enum8", "ts": _TIME}
+_EVENT: Final = {
+    "id": "UUID",
+    "seq": "UInt32",
+    "type": "Enum8",
+    "ts": _TIME,
+    "revision": "UInt32",
+    "note": "String",
+}
 _ALERT: Final = {
     "kind": _NAME,
     "level": "UInt8",
@@ -118,50 +122,28 @@ _ALERT: Final = {
 }
 
 
-class Writer:
-    """Writes results through one client.
+class Encoder:
+    """Makes inserts of results.
 
     Parameters
     ----------
-    client
-        An open connection to a database that `ensure_schema` has prepared.
     sensor_names
         Id of each sensor, by dense index.
     scope
         Sets the blocks of one deployment apart from those of another that writes into the same tables (another city,
         another number of shards): without it the second's blocks would be taken for repeats of the first's.
-    attempts, backoff
-        A request that fails for a passing reason is tried so often, with pauses of `backoff` seconds that double.
-    sleep
-        How to pause; replaced in tests.
     """
 
-    def __init__(
-        self,
-        client: Client,
-        sensor_names: Sequence[str],
-        scope: str = "",
-        attempts: int = 6,
-        backoff: float = 0.1,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._client = client
+    def __init__(self, sensor_names: Sequence[str], scope: str = "") -> None:
         self._names = sensor_names
-        self._scope = scope
-        self._attempts = attempts
-        self._backoff = backoff
-        self._sleep = sleep
+        self._scope = f"{scope}/" if scope else ""
 
-    def write(self, items: Iterable[Item]) -> None:
-        """Store items; those of one table together, blocks each by itself.
-
-        Raises SinkRefused when the server refuses an item for good, SinkError when it kept failing. What was stored
-        before is recognised when the items come again.
-        """
+    def inserts(self, items: Iterable[Item]) -> Iterator[Insert]:
+        """Items of one table together, blocks each by itself."""
         rare: dict[type, list[Any]] = {}
         for item in items:
             if isinstance(item, Block):
-                self._insert(item.table, self._block(item), f"{self._scope}{'/' if self._scope else ''}{item.token}")
+                yield Insert.of(item.table, self._block(item), f"{self._scope}{item.token}")
             elif isinstance(item, (Finding, AlertEvent, VideoEvent, LateRows, DeadLetter)):
                 rare.setdefault(type(item), []).append(item)
             elif isinstance(item, Sequence) and all(isinstance(part, Finding) for part in item):
@@ -171,15 +153,15 @@ class Writer:
                     f"the ClickHouse sink takes blocks, findings, events, late rows, dead letters, not {type(item)!r}"
                 )
         if found := rare.get(Finding):
-            self._insert("findings", _findings(found))
+            yield Insert.of("findings", _findings(found))
         if found := rare.get(AlertEvent):
-            self._insert("alert_events", _alert_events(found))
+            yield Insert.of("alert_events", _alert_events(found))
         if found := rare.get(VideoEvent):
-            self._insert("video_events", _columns(_VIDEO, found))
+            yield Insert.of("video_events", _columns(_VIDEO, found))
         if found := rare.get(DeadLetter):
-            self._insert("dead_letters", _columns(_DEAD, found))
+            yield Insert.of("dead_letters", _columns(_DEAD, found))
         if found := [late for late in rare.get(LateRows, ()) if len(late)]:
-            self._insert("late_rows", self._late(found))
+            yield Insert.of("late_rows", self._late(found))
 
     def _block(self, block: Block) -> list[Column]:
         columns = block.columns
@@ -219,21 +201,56 @@ class Writer:
             Column("watermark", _TIME, joined("watermark")[keep]),
         ]
 
-    def _insert(self, table: str, columns: Sequence[Column], token: str | None = None) -> None:
-        data = encode(columns)
-        names = [column.name for column in columns]
-        settings: dict[str, Any] = _SETTINGS if token is None else _SETTINGS | {"insert_deduplication_token": token}
+
+class Writer:
+    """Writes results through one client, and waits until they are stored.
+
+    Parameters
+    ----------
+    client
+        An open connection to a database that `ensure_schema` has prepared.
+    sensor_names, scope
+        As `Encoder` takes them.
+    attempts, backoff
+        A request that fails for a passing reason is tried so often, with pauses of `backoff` seconds that double.
+    sleep
+        How to pause; replaced in tests.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        sensor_names: Sequence[str],
+        scope: str = "",
+        attempts: int = 6,
+        backoff: float = 0.1,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._client = client
+        self._encoder = Encoder(sensor_names, scope)
+        self._attempts = attempts
+        self._backoff = backoff
+        self._sleep = sleep
+
+    def write(self, items: Iterable[Item]) -> None:
+        """Store items.
+
+        Raises SinkRefused when the server refuses an item for good, SinkError when it kept failing. What was stored
+        before is recognised when the items come again.
+        """
+        for insert in self._encoder.inserts(items):
+            self._send(insert)
+
+    def _send(self, insert: Insert) -> None:
         for attempt in range(1, self._attempts + 1):
             try:
-                with translated():
-                    self._client.raw_insert(table, names, data, settings, fmt="Native")
-                metrics.SINK_ROWS.labels("clickhouse", table).inc(len(columns[0].values))
+                insert.send(self._client)
                 return
             except SinkRefused:
                 raise
             except SinkError as error:
                 if attempt == self._attempts:
-                    raise SinkError(f"insert into {table} failed {attempt} times, last: {error}") from error
+                    raise SinkError(f"insert into {insert.table} failed {attempt} times, last: {error}") from error
                 metrics.SINK_RETRIES.labels("clickhouse").inc()
                 self._sleep(self._backoff * 2 ** (attempt - 1))
 
@@ -283,79 +300,79 @@ assert set(_DEAD) == {field.name for field in fields(DeadLetter)}
 assert set(_ALERT) == {field.name for field in fields(Alert)} - {"id"}
 
 
-class ClickHouseSink(DynamicSink[Item]):
-    """A Bytewax sink; every worker writes through a connection of its own.
+class ClickHouseSink:
+    """Where the results of one process go: through one outbox into one database, while the `with` block runs.
 
     Parameters
     ----------
-    dsn
-        Where to (see `sinks.clickhouse.client`). The schema is not made here: call `ensure_schema` before the flow
-        starts.
+    connect
+        Opens a connection to a database that has the schema (see `sinks.clickhouse.outbox`).
     sensor_names, scope
-        As `Writer` takes them.
+        As `Encoder` takes them.
+    spool, stop
+        As `Outbox` takes them.
     """
 
-    def __init__(self, dsn: str, sensor_names: Sequence[str], scope: str = "") -> None:
-        self._dsn = dsn
-        self._names = tuple(sensor_names)
-        self._scope = scope
+    def __init__(
+        self,
+        connect: Callable[[], Client],
+        sensor_names: Sequence[str],
+        scope: str = "",
+        spool: Spool | None = None,
+        stop: Event | None = None,
+    ) -> None:
+        self._encoder = Encoder(tuple(sensor_names), scope)
+        self._connect, self._spool, self._stop = connect, spool, stop or Event()
+        self._outbox: Outbox | None = None
 
-    def build(self, step_id: str, worker_index: int, worker_count: int) -> StatelessSinkPartition[Item]:
-        """Connect one worker."""
-        return _Partition(self.writer())
+    def __enter__(self) -> ClickHouseSink:
+        self._outbox = Outbox(self._connect, self._letters, self._spool, self._stop)
+        return self
 
-    def writer(self) -> Writer:
-        """Open a connection of its own."""
-        return Writer(connect(self._dsn), self._names, self._scope)
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._outbox is not None:
+            self._outbox.close(wait=kind is None and not self._stop.is_set())
+
+    def delivery(self) -> Delivery:
+        """What one key of the flow delivers through."""
+        assert self._outbox is not None
+        return Delivery(self._encoder, self._outbox)
+
+    def _letters(self, letters: Sequence[DeadLetter]) -> Insert:
+        return next(self._encoder.inserts(letters))
 
 
-class _Partition(StatelessSinkPartition[Item]):
-    def __init__(self, writer: Writer) -> None:
-        self._writer = writer
+class Delivery:
+    """Results of one key of the flow, driven by a stateful step: such steps are told when an epoch ends.
 
-    def write_batch(self, items: list[Item]) -> None:
-        self._writer.write(items)
-
-    def close(self) -> None:
-        self._writer.close()
-
-
-class EpochSink(FixedPartitionedSink[Item, None]):
-    """The same for records that are few and come one by one, since an insert costs milliseconds whatever it holds.
-
-    One worker gathers those of all, and writes each table once an epoch: before the epoch counts as done, so that a
-    crash loses none. Somebody waits for alert events: they are written at once, with what was gathered until then.
+    Blocks are sent as they come. Records that are few and come one by one are gathered and sent once an epoch, since an
+    insert costs milliseconds whatever it holds; alert events go at once, since somebody waits for them, with what was
+    gathered until then.
     """
 
-    def __init__(self, sink: ClickHouseSink) -> None:
-        self._sink = sink
-
-    def list_parts(self) -> list[str]:
-        """One part, wherever it lives."""
-        return ["all"]
-
-    def build_part(self, step_id: str, for_part: str, resume_state: None) -> StatefulSinkPartition[Item, None]:
-        """Connect the one worker."""
-        return _Epochs(self._sink.writer())
-
-
-class _Epochs(StatefulSinkPartition[Item, None]):
-    def __init__(self, writer: Writer) -> None:
-        self._writer = writer
+    def __init__(self, encoder: Encoder, outbox: Outbox) -> None:
+        self._encoder, self._outbox = encoder, outbox
         self._held: list[Item] = []
 
-    def write_batch(self, values: list[Item]) -> None:
-        self._held += values
-        if len(self._held) >= HELD or any(isinstance(value, AlertEvent) for value in values):
-            self._flush()
+    def take(self, items: Sequence[Item]) -> Iterable[Never]:
+        """Send items on their way."""
+        self._send([item for item in items if isinstance(item, Block)])
+        self._held += [item for item in items if not isinstance(item, Block)]
+        if len(self._held) >= HELD or any(isinstance(item, AlertEvent) for item in items):
+            self._send_held()
+        return ()
 
     def snapshot(self) -> None:
-        self._flush()
+        """Before the epoch counts as done, all that came in it is safe; nothing has to be kept."""
+        self._send_held()
+        self._outbox.flush()
 
-    def _flush(self) -> None:
-        self._writer.write(self._held)
-        self._held.clear()
+    def _send_held(self) -> None:
+        held, self._held = self._held, []
+        self._send(held)
 
-    def close(self) -> None:
-        self._flush()
-        self._writer.close()
+    def _send(self, items: Iterable[Item]) -> None:
+        for insert in self._encoder.inserts(items):
+            self._outbox.put(insert)

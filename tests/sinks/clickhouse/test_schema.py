@@ -58,6 +58,49 @@ def test_upgraded_step_by_step(empty: Client, monkeypatch: pytest.MonkeyPatch) -
     assert empty.command("SELECT count() FROM system.columns WHERE table = 'findings' AND name = 'note'") == 1
 
 
+def test_version_1_is_brought_up_to_date(empty: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the first version stored is read by the views of this one; an upgrade that was interrupted is finished."""
+    monkeypatch.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:1])
+    monkeypatch.setattr(schema, "VERSION", 1)
+    ensure_schema(empty)
+    empty.command(
+        "INSERT INTO alert_events (alert, seq, type, level) VALUES (toUUID('" + "1" * 32 + "'), 0, 'raised', 2)"
+    )
+    monkeypatch.undo()
+    empty.command(schema.MIGRATIONS[1][0])
+    assert ensure_schema(empty) == 1
+    assert empty.query("SELECT events, last_event, level, revision, note FROM alerts").result_rows == [
+        (1, "raised", 2, 0, "")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("events", "stands"),
+    [
+        (["raised 0.0", "cleared 1.0"], "cleared 1.0"),
+        (["raised 0.0", "cleared 1.0", "amended 1.1"], "amended 1.1"),
+        (["raised 0.0", "amended 0.1", "cleared 1.0"], "cleared 1.0"),
+        (["raised 0.0", "withdrawn 0.1"], "withdrawn 0.1"),
+        (["raised 0.0", "withdrawn 0.1", "cleared 1.0"], "withdrawn 0.1"),
+        (["raised 0.0", "withdrawn 0.1", "escalated 1.0"], "escalated 1.0"),
+        (["raised 0.0", "withdrawn 0.1", "escalated 1.0", "cleared 2.0"], "cleared 2.0"),
+        (["raised 0.0", "withdrawn 0.1", "amended 0.2"], "amended 0.2"),
+        (["raised 0.1"], "raised 0.1"),
+    ],
+)
+def test_what_an_alert_stands_at(client: Client, events: list[str], stands: str) -> None:
+    """A revision comes after the event whose number it bears; clearing does not bring back what was withdrawn."""
+    for event in events:
+        type, _, number = event.partition(" ")
+        seq, _, revision = number.partition(".")
+        client.command(
+            "INSERT INTO alert_events (alert, seq, revision, type, level) "
+            f"VALUES (toUUID('{'1' * 32}'), {seq}, {revision}, '{type}', 2)"
+        )
+    found = client.query("SELECT last_event, events, revision FROM alerts").result_rows
+    assert [f"{type} {events - 1}.{revision}" for type, events, revision in found] == [stands]
+
+
 def test_rows_of_the_first_version_stay(empty: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """Findings and alerts of an older Lifeline are read after the upgrade: without samples, parameters and pipe."""
     with monkeypatch.context() as older:

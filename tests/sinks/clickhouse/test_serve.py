@@ -22,7 +22,9 @@ from sinks.clickhouse.client import connect
 from sinks.clickhouse.native import Column, Dictionary, encode
 from sinks.clickhouse.protocol import Unsupported, guarded, with_block_headers
 from sinks.clickhouse.serve import Serving
-from tests.sinks.clickhouse.conftest import PASSWORD
+from tests.sinks.clickhouse.conftest import PASSWORD, SERVER
+
+pytestmark = pytest.mark.skipif(SERVER is not None, reason="about the interface of an embedded directory")
 
 
 def basic(user: str = "default", password: str = PASSWORD) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from domain.records import DeadLetter, LateRows
 from sinks.clickhouse.blocks import Block, Blocks
 from sinks.clickhouse.read import findings_of
 from sinks.clickhouse.schema import AGGREGATES, settle
-from sinks.clickhouse.sink import ClickHouseSink, EpochSink, Item, Writer
+from sinks.clickhouse.sink import Writer
 from tests.sinks.clickhouse.streams import PANES, SENSORS, START, Pane, aggregates_of, panes_of, rows_of, statistics
 
 STREAM: list[Pane] = [{0: {1: 1.0, 500: -1 / 3}, n % 4: {7: n / 3}} for n in range(12)]
@@ -99,7 +99,7 @@ def test_repeats_are_known_after_a_restart(tmp_path: Path) -> None:
 import sys
 from sinks.clickhouse.client import connect
 from sinks.clickhouse.schema import ensure_schema
-from sinks.clickhouse.sink import ClickHouseSink, EpochSink, Item, Writer
+from sinks.clickhouse.sink import Writer
 from tests.sinks.clickhouse.test_sink import STREAM, SENSORS, blocks_of
 client = connect(sys.argv[1])
 ensure_schema(client)
@@ -186,42 +186,6 @@ def test_corrections_are_not_counted_again(client: Client) -> None:
     assert client.command("SELECT countIf(settled) > 0 FROM aggregates_1m_stored") == 1
     assert dump(client, "readings_per_minute") == before
     assert sum(row[2] for row in before) == len(list(rows_of(STREAM)))
-
-
-def test_rare_records_are_written_once_an_epoch(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    """At its end, at the end of the stream, or when an alert event comes; each table in one insert."""
-    writes: list[int] = []
-    sink = ClickHouseSink("chdb://:memory:", SENSORS)
-    monkeypatch.setattr(sink, "writer", lambda: Counting(client, writes))
-    part = EpochSink(sink).build_part("step", "all", None)
-    part.write_batch([finding(1)])
-    part.write_batch([finding(2)])
-    assert writes == []
-    part.snapshot()
-    part.snapshot()
-    assert writes == [2]
-    part.write_batch([finding(3)])
-    part.write_batch([alert_event(0)])
-    assert writes == [2, 2]
-    part.write_batch([finding(4)])
-    part.close()
-    assert writes == [2, 2, 1]
-
-
-class Counting(Writer):
-    """A writer that tells how many items it was handed at a time, and writes them nowhere."""
-
-    def __init__(self, client: Client, writes: list[int]) -> None:
-        super().__init__(client, SENSORS)
-        self.writes = writes
-
-    def write(self, items: Iterable[Item]) -> None:
-        count = len(list(items))
-        if count:
-            self.writes.append(count)
-
-    def close(self) -> None:
-        pass
 
 
 def test_findings_and_events_are_read_back(client: Client) -> None:
