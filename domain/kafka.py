@@ -6,7 +6,9 @@ import os
 from collections.abc import Mapping
 from typing import Final
 
-__all__ = ["advice", "security"]
+from domain.secrets import refuse_password
+
+__all__ = ["advice", "bootstrap", "security"]
 
 _PREFIX: Final = "LIFELINE_KAFKA_"
 _KINDS: Final = ("SECURITY_", "SASL_", "SSL_")
@@ -24,9 +26,15 @@ _ADVICE: Final = {
     "_TRANSPORT": "check that the broker runs and that address, port and security protocol are right",
     "_ALL_BROKERS_DOWN": "check that the broker runs and that address, port and security protocol are right",
     "_TIMED_OUT": "check that the broker runs and that address, port and security protocol are right",
-    "_AUTO_OFFSET_RESET": "retention has removed records that were not read yet: start at another offset",
     "MSG_SIZE_TOO_LARGE": "raise the topic's max.message.bytes",
 }
+
+
+def bootstrap(brokers: str) -> str:
+    """The addresses of brokers, as librdkafka takes them; raises ConfigError where they name a user or a password."""
+    for broker in brokers.split(","):
+        refuse_password(f"kafka://{broker}", "brokers", f"{_PREFIX}SASL_USERNAME, {_PREFIX}SASL_PASSWORD")
+    return brokers
 
 
 def security(environ: Mapping[str, str] = os.environ) -> dict[str, str]:

@@ -26,6 +26,11 @@ class Partition(ABC):
     def caught_up(self) -> bool:
         """Whether everything that the partition holds now has been polled: only then may recorded time tick on."""
 
+    @property
+    def backlog(self) -> int | None:
+        """Messages that wait to be polled, as far as that is known without asking anybody."""
+        return None
+
     @abstractmethod
     def snapshot(self) -> Any:
         """Where to go on after a restart; small and picklable."""
@@ -35,11 +40,31 @@ class Partition(ABC):
 
 
 class Source(ABC):
-    """A stream in partitions, opened anew or at a snapshot."""
+    """A stream in partitions, opened anew or at a snapshot.
+
+    Attributes
+    ----------
+    gapless
+        Whether a partition's offsets follow one another, so that a missing one is worth an alert.
+    beginning
+        The snapshot of a partition of which nothing was read, wherever else others begin.
+    """
+
+    gapless: bool = False
+    beginning: Any = 0
 
     @abstractmethod
     def partitions(self) -> Sequence[str]:
         """Names of all partitions, in an order that does not change while the engine runs."""
+
+    def refresh(self) -> Sequence[str]:
+        """Names of all partitions as they are now; may be called while others read. Raises SourceError."""
+        return self.partitions()
+
+    @property
+    def identity(self) -> str:
+        """What sets this stream apart from others, and stays as it is when partitions are added."""
+        return "\n".join(self.partitions())
 
     @abstractmethod
     def open(self, partition: str, resume: Any | None) -> Partition:

@@ -7,9 +7,12 @@ replay of an old recording shows alerts that ended long ago and notifies nobody.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable
+from threading import Condition, Thread
 from typing import Any
+from uuid import UUID
 
 import orjson
 import urllib3
@@ -19,10 +22,23 @@ from domain import metrics
 from domain.city import City
 from domain.clock import DAY
 from domain.errors import SinkError, SinkRefused
+from domain.failures import remembered
 from domain.findings import Alert, AlertEvent
+from domain.health import HEALTH
+from domain.operations import repeated
+from domain.secrets import refuse_password
 from sinks.messages import timestamp
 
-__all__ = ["AlertmanagerSink", "AlertmanagerWriter"]
+__all__ = ["AlertmanagerSink", "AlertmanagerWriter", "login"]
+
+log = logging.getLogger(__name__)
+
+
+def login(url: str) -> dict[str, str]:
+    """The headers with which Alertmanager lets us in; raises ConfigError where the URL names a user or a password."""
+    refuse_password(url, "Alertmanager", "LIFELINE_ALERTMANAGER_USER, LIFELINE_ALERTMANAGER_PASSWORD")
+    user, password = (os.environ.get(f"LIFELINE_ALERTMANAGER_{name}", "") for name in ("USER", "PASSWORD"))
+    return urllib3.make_headers(basic_auth=f"{user}:{password}") if user else {}
 
 
 class AlertmanagerWriter:
@@ -52,11 +68,7 @@ class AlertmanagerWriter:
         self._city = city
         self._levels = {level.rank: level for level in city.levels}
         self._hold = hold
-        self._headers = {"Content-Type": "application/json"}
-        user = os.environ.get("LIFELINE_ALERTMANAGER_USER")
-        if user:
-            password = os.environ.get("LIFELINE_ALERTMANAGER_PASSWORD", "")
-            self._headers |= urllib3.make_headers(basic_auth=f"{user}:{password}")
+        self._headers = {"Content-Type": "application/json", **login(url)}
         retry = urllib3.Retry(
             attempts - 1,
             redirect=False,
@@ -75,7 +87,8 @@ class AlertmanagerWriter:
         """
         newest: dict[Any, AlertEvent] = {}
         for event in events:
-            if event.alert.id not in newest or newest[event.alert.id].seq < event.seq:
+            known = newest.get(event.alert.id)
+            if known is None or (known.seq, known.revision) < (event.seq, event.revision):
                 newest[event.alert.id] = event
         if not newest:
             return
@@ -118,7 +131,7 @@ class AlertmanagerWriter:
             * bool(alert.pipe),
         }
         begun = alert.raised or alert.onset
-        ended = alert.updated + self._hold if alert.active else max(alert.cleared, begun)
+        ended = max(alert.cleared, begun) if alert.cleared else alert.updated + self._hold
         return {
             "labels": {name: text for name, text in labels.items() if text},
             "annotations": {name: text for name, text in annotations.items() if text},
@@ -127,20 +140,65 @@ class AlertmanagerWriter:
         }
 
 
-class _Partition(StatelessSinkPartition[AlertEvent]):
+class _Beside:
+    """Posts what is said again anyway from a thread of its own: nothing waits for it, and a failure is only told."""
+
     def __init__(self, writer: AlertmanagerWriter) -> None:
         self._writer = writer
+        self._waiting: dict[UUID, AlertEvent] = {}  # the newest of each alert
+        self._changed = Condition()
+        self._closed = False
+        self._thread = Thread(target=self._run, name="alertmanager", daemon=True)
+        self._thread.start()
 
+    def put(self, events: Iterable[AlertEvent]) -> None:
+        with self._changed:
+            self._waiting.update((event.alert.id, event) for event in events)
+            self._changed.notify()
+
+    def close(self) -> None:
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+
+    def _run(self) -> None:
+        while (events := self._next()) is not None:
+            try:
+                self._writer.write(events)
+            except SinkError as error:
+                log.warning("a heartbeat was not delivered: %s", error)
+                HEALTH.trouble("alertmanager", str(error))
+            else:
+                HEALTH.well("alertmanager")
+
+    def _next(self) -> list[AlertEvent] | None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._closed)
+            events, self._waiting = list(self._waiting.values()), {}
+            return None if self._closed else events
+
+
+class _Partition(StatelessSinkPartition[AlertEvent]):
+    def __init__(self, url: str, city: City) -> None:
+        self._writer = AlertmanagerWriter(url, city)
+        self._beside = _Beside(AlertmanagerWriter(url, city, attempts=1))
+
+    @remembered()
     def write_batch(self, items: list[AlertEvent]) -> None:
-        self._writer.write(items)
+        self._writer.write(item for item in items if not repeated(item))
+        self._beside.put(filter(repeated, items))
+
+    def close(self) -> None:
+        self._beside.close()
 
 
 class AlertmanagerSink(DynamicSink[AlertEvent]):
-    """Posts every batch of alert events at once. Parameters as for `AlertmanagerWriter`."""
+    """Posts every batch of alert events at once, and heartbeats beside. Parameters as for `AlertmanagerWriter`."""
 
     def __init__(self, url: str, city: City) -> None:
+        login(url)  # a password in it is refused now, not when the flow starts
         self._arguments = url, city
 
     def build(self, step_id: str, worker_index: int, worker_count: int) -> _Partition:
         """One connection a worker."""
-        return _Partition(AlertmanagerWriter(*self._arguments))
+        return _Partition(*self._arguments)

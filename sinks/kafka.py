@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from time import monotonic
 from typing import Final
 
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
@@ -12,7 +13,9 @@ from confluent_kafka import Message as Delivered
 
 from domain import metrics
 from domain.errors import SinkError, SinkRefused
-from domain.kafka import advice, security
+from domain.failures import remembered
+from domain.kafka import advice, bootstrap, security
+from domain.operations import repeated
 from sinks.messages import Message, encode, key
 
 __all__ = ["KafkaSink", "KafkaWriter"]
@@ -30,6 +33,9 @@ _FOR_GOOD: Final = frozenset(
         KafkaError._AUTHENTICATION,
     }
 )
+
+#: Seconds between two looks whether the broker has refused us.
+_LOOK: Final = 0.5
 
 
 class KafkaWriter:
@@ -52,15 +58,16 @@ class KafkaWriter:
         self.topic = topic
         self._timeout = timeout
         self._failed: KafkaError | None = None
+        self._refused: KafkaError | None = None  # what the broker has against us, whatever we send
         self._producer = Producer(
             {
-                "bootstrap.servers": brokers,
+                "bootstrap.servers": bootstrap(brokers),
                 "acks": "all",
                 "enable.idempotence": True,
                 "compression.type": "zstd",
                 "linger.ms": 5,
                 "delivery.timeout.ms": round(timeout * 1000),
-                "error_cb": lambda error: log.warning("%s: %s", self._place, error),
+                "error_cb": self._on_error,
                 **security(),
             },
             logger=log,
@@ -82,13 +89,33 @@ class KafkaWriter:
         except KafkaException as error:
             raise self._failure(error.args[0]) from error
 
+    def pass_on(self, messages: Sequence[Message]) -> None:
+        """Hand over what will be said again anyway: nobody waits for it, and it is only logged where it is lost."""
+        try:
+            for message in messages:
+                self._producer.produce(self.topic, encode(message), key(message), on_delivery=self._passed_on)
+            self._producer.poll(0)
+        except (BufferError, KafkaException) as error:
+            log.warning("%s: %s", self._place, error)
+
+    def _passed_on(self, error: KafkaError | None, _: Delivered) -> None:
+        if error is not None:
+            log.warning("%s: a heartbeat was not delivered: %s", self._place, error)
+
+    def _on_error(self, error: KafkaError) -> None:
+        log.warning("%s: %s", self._place, error)
+        if error.code() in _FOR_GOOD:
+            self._refused = error
+
     def _delivered(self, error: KafkaError | None, _: Delivered) -> None:
         self._failed = self._failed or error
 
     def flush(self) -> None:
         """Wait until all messages are delivered; raises SinkError or SinkRefused for the first that was not."""
-        left = self._producer.flush(self._timeout + 1.0)
-        failed, self._failed = self._failed, None
+        deadline = monotonic() + self._timeout + 1.0
+        while (left := self._producer.flush(_LOOK)) and monotonic() < deadline and self._refused is None:
+            pass
+        failed, self._failed, self._refused = self._refused or self._failed, None, None
         if failed is not None:
             raise self._failure(failed)
         if left:
@@ -103,10 +130,14 @@ class _Partition(StatelessSinkPartition[Message]):
     def __init__(self, writer: KafkaWriter) -> None:
         self._writer = writer
 
+    @remembered()
     def write_batch(self, items: list[Message]) -> None:
+        lasting = [item for item in items if not repeated(item)]
         # Bytewax has no end of an epoch for such sinks. Alerts are few and urgent, so each batch is delivered at once.
-        self._writer.write(items)
-        self._writer.flush()
+        if lasting:
+            self._writer.write(lasting)
+            self._writer.flush()
+        self._writer.pass_on(list(filter(repeated, items)))
         metrics.SINK_ROWS.labels("kafka", self._writer.topic).inc(len(items))
 
 
@@ -114,7 +145,7 @@ class KafkaSink(DynamicSink[Message]):
     """Delivers every item to a topic before the epoch ends. Parameters as for `KafkaWriter`."""
 
     def __init__(self, brokers: str, topic: str, timeout: float = 30.0) -> None:
-        self._arguments = brokers, topic, timeout
+        self._arguments = bootstrap(brokers), topic, timeout
 
     def build(self, step_id: str, worker_index: int, worker_count: int) -> _Partition:
         """One producer a worker."""

@@ -13,6 +13,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from threading import Event
+from time import monotonic
 from typing import Any, Final, Literal, cast
 
 import numpy as np
@@ -20,7 +22,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from domain.clock import MILLISECOND
 from domain.errors import SourceError
-from domain.kafka import advice, security
+from domain.kafka import advice, bootstrap, security
 from domain.records import RawBatch
 from domain.streams import Partition, Source
 
@@ -34,8 +36,36 @@ Start = Literal["earliest", "latest"] | int | datetime
 #: Seconds to wait for an answer of a broker when a stream is opened.
 _ANSWER: Final = 10.0
 
+#: Seconds between two looks for a topic that is not there yet, and after how many of them it is told of again.
+_LOOK: Final = 1.0
+_REMIND: Final = 30
+
 #: Errors that end by themselves once a broker is back, whatever librdkafka's `retriable` says.
-_TRANSIENT: Final = (KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._RESOLVE, KafkaError._TIMED_OUT)
+_TRANSIENT: Final = frozenset(
+    {
+        KafkaError._TRANSPORT,
+        KafkaError._ALL_BROKERS_DOWN,
+        KafkaError._RESOLVE,
+        KafkaError._TIMED_OUT,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.FENCED_LEADER_EPOCH,
+        KafkaError.UNKNOWN_LEADER_EPOCH,
+        KafkaError.REPLICA_NOT_AVAILABLE,
+        KafkaError.BROKER_NOT_AVAILABLE,
+        KafkaError.REQUEST_TIMED_OUT,
+        KafkaError.NETWORK_EXCEPTION,
+        KafkaError.KAFKA_STORAGE_ERROR,
+        KafkaError.OFFSET_NOT_AVAILABLE,
+    }
+)
+
+#: Errors of a topic that is not there, or is just being made.
+_ABSENT: Final = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError.LEADER_NOT_AVAILABLE)
+
+
+class _NoTopic(SourceError):
+    """A topic is not there, or not yet."""
 
 
 def parse_start(text: str) -> Start:
@@ -57,6 +87,28 @@ def parse_start(text: str) -> Start:
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
+def _metadata(consumer: Consumer, topic: str, complaints: Sequence[KafkaError]) -> Any:
+    """What the broker says of a topic; gives up early when it has refused us."""
+    deadline = monotonic() + _ANSWER
+    while True:
+        try:
+            return consumer.list_topics(topic, timeout=1.0).topics[topic]
+        except KafkaException:
+            consumer.poll(0)  # lets it say why
+            if monotonic() > deadline or not all(map(_passing, complaints)):
+                raise
+
+
+def _passing(error: KafkaError) -> bool:
+    """Whether an error ends by itself."""
+    return error.retriable() or error.code() in _TRANSIENT
+
+
+def _telling(errors: Sequence[KafkaError]) -> KafkaError:
+    """The error that says most: a refusal rather than that nobody answers."""
+    return next((error for error in errors if not _passing(error)), errors[-1])
+
+
 def _count_gap(partition: str, missing: int) -> None:
     log.warning("%s: %d offsets are missing (compaction, aborted transactions or retention)", partition, missing)
 
@@ -65,7 +117,7 @@ class KafkaSource(Source):
     """Kafka topics as a stream; its partitions are called "topic/0", "topic/1", ...
 
     Recorded time is the time stamp that the broker gives a message: set `message.timestamp.type=LogAppendTime` for the
-    topic; otherwise it is the producer's clock. The list of partitions is read once: after adding partitions, restart.
+    topic; otherwise it is the producer's clock.
 
     Parameters
     ----------
@@ -88,6 +140,10 @@ class KafkaSource(Source):
         here.
     on_gap
         Called with the partition and the number of offsets that were skipped; logs a warning by default.
+    gapless
+        Whether skipped offsets are worth an alert: not where topics are compacted or written in transactions.
+    stop
+        Where it is given, a topic that is not there yet is waited for until it is set; otherwise it is an error.
 
     Security settings come from LIFELINE_KAFKA_SECURITY_*, _SASL_* and _SSL_* in the environment:
     LIFELINE_KAFKA_SASL_PASSWORD is librdkafka's sasl.password.
@@ -105,12 +161,14 @@ class KafkaSource(Source):
         wait: float = 0.0,
         group: str = "",
         on_gap: Callable[[str, int], None] = _count_gap,
+        gapless: bool = True,
+        stop: Event | None = None,
     ) -> None:
         if not topics:
             raise SourceError(f"Kafka at {brokers}: expected at least one topic")
         if not 1 <= batch <= 1_000_000:
             raise SourceError(f"expected 1 to 1,000,000 messages in a batch, got {batch}")
-        self.brokers = brokers
+        self.brokers = bootstrap(brokers)
         self.topics = tuple(topics)
         self.start: Start = start
         self.until_end = until_end
@@ -118,28 +176,52 @@ class KafkaSource(Source):
         self.wait = wait
         self.group = group
         self.on_gap = on_gap
+        self.gapless = gapless
+        self._stop = stop
         self._buffered = buffered
         self._partitions: tuple[str, ...] | None = None
 
     def partitions(self) -> Sequence[str]:
-        """All partitions of the topics, by number; raises SourceError when a topic or a broker is not there."""
-        if self._partitions is None:
-            names: list[str] = []
-            complaints: list[KafkaError] = []
-            consumer = self.consumer(complaints.append)
+        """All partitions of the topics, by number, as they were when they were first asked for.
+
+        Raises SourceError when a topic or a broker is not there. There is none where a topic was waited for in vain.
+        """
+        looks = 0
+        while self._partitions is None:
             try:
-                for topic in self.topics:
-                    found = consumer.list_topics(topic, timeout=_ANSWER).topics[topic]
-                    if found.error is not None:
-                        raise KafkaException(found.error)
-                    names += (f"{topic}/{number}" for number in sorted(found.partitions))
-            except KafkaException as error:
-                consumer.poll(0)  # lets it say why
-                raise self.failure(topic, [error.args[0], *complaints][-1]) from error
-            finally:
-                consumer.close()
-            self._partitions = tuple(names)
+                self._partitions = tuple(self.refresh())
+            except _NoTopic as error:
+                if self._stop is None:
+                    raise
+                if looks % _REMIND == 0:
+                    log.warning("waiting for a topic: %s", error)
+                looks += 1
+                if self._stop.wait(_LOOK):
+                    return ()
         return self._partitions
+
+    def refresh(self) -> Sequence[str]:
+        """All partitions as they are now, by number; raises SourceError."""
+        names: list[str] = []
+        complaints: list[KafkaError] = []
+        consumer = self.consumer(complaints.append)
+        try:
+            for topic in self.topics:
+                found = _metadata(consumer, topic, complaints)
+                if found.error is not None:
+                    raise KafkaException(found.error)
+                names += (f"{topic}/{number}" for number in sorted(found.partitions))
+        except KafkaException as error:
+            cause = _telling([*complaints, error.args[0]])
+            raise self.failure(topic, cause, _NoTopic if cause.code() in _ABSENT else SourceError) from error
+        finally:
+            consumer.close()
+        return names
+
+    @property
+    def identity(self) -> str:
+        """The topics."""
+        return "\n".join(self.topics)
 
     def open(self, partition: str, resume: Any | None) -> KafkaPartition:
         """Open one partition at the offset `resume` or at `start`; raises SourceError."""
@@ -160,15 +242,16 @@ class KafkaSource(Source):
                 "fetch.wait.max.ms": 50,
                 "fetch.queue.backoff.ms": 5,  # after a full queue; by default a second
                 "fetch.error.backoff.ms": 100,
+                "reconnect.backoff.max.ms": 1000,  # by default ten seconds after a broker is back
                 "error_cb": on_error,
                 **security(),
             },
             logger=log,
         )
 
-    def failure(self, place: str, error: KafkaError) -> SourceError:
+    def failure(self, place: str, error: KafkaError, kind: type[SourceError] = SourceError) -> SourceError:
         """An error that says what happened where, and what to do."""
-        return SourceError(f"Kafka {place} at {self.brokers}: {error.str()} ({error.name()}): {advice(error.name())}")
+        return kind(f"Kafka {place} at {self.brokers}: {error.str()} ({error.name()}): {advice(error.name())}")
 
 
 class KafkaPartition(Partition):
@@ -233,6 +316,8 @@ class KafkaPartition(Partition):
                     end = None
                 elif error.code() == KafkaError._PARTITION_EOF:
                     end = message.offset()
+                elif error.code() == KafkaError._AUTO_OFFSET_RESET:
+                    self._leap()
                 else:
                     self._on_error(error)
         except KafkaException as error:
@@ -263,6 +348,17 @@ class KafkaPartition(Partition):
         np.maximum(recorded, 0, out=recorded)
         return RawBatch.of(self._name, [message.value() or b"" for message in messages], offset, recorded)
 
+    def _leap(self) -> None:
+        """Go on behind what retention has removed; the gap is counted with the first message that comes."""
+        low, high = self._consumer.get_watermark_offsets(TopicPartition(*self._place), timeout=_ANSWER)
+        if not self._next < low <= high:
+            raise SourceError(
+                f"Kafka {self._name} at {self._source.brokers}: cannot go on at offset {self._next}: it has {low} to "
+                f"{high}. Was the topic made anew? Start without the old recovery directory."
+            )
+        log.error("%s: retention has removed offsets %d to %d before they were read", self._name, self._next, low - 1)
+        self._consumer.assign([TopicPartition(*self._place, low)])
+
     def _on_gap(self, missing: int) -> None:
         if missing > 0:
             self.gaps += missing
@@ -270,7 +366,7 @@ class KafkaPartition(Partition):
 
     def _on_error(self, error: KafkaError) -> None:
         """Log what librdkafka mends by itself; keep the rest for `poll` to raise."""
-        if error.retriable() or error.code() in _TRANSIENT:
+        if _passing(error):
             log.warning("Kafka %s: %s", self._name, error)
         else:
             self._broken = error
@@ -279,6 +375,12 @@ class KafkaPartition(Partition):
     def caught_up(self) -> bool:
         """Whether the broker had nothing more at the last poll."""
         return self._caught_up
+
+    @property
+    def backlog(self) -> int | None:
+        """Offsets behind the end of the partition, as the broker's last answer has it."""
+        _, high = self._consumer.get_watermark_offsets(TopicPartition(*self._place), cached=True)
+        return max(0, high - self._next) if high >= 0 else None
 
     def snapshot(self) -> int:
         """The offset of the next message."""

@@ -65,7 +65,8 @@ def open_recording(
         raise _nothing(path)
     if chain:
         found = {path.name: partial(_chained, path.name, tuple(found.values()))}
-    return Recording(found, batch, Pacer(speed) if speed is not None else None)
+    pacer = Pacer(speed) if speed is not None else None
+    return Recording(found, batch, pacer, gapless=recorder.is_recording(path) and not chain)
 
 
 def files_of(path: Path) -> list[Path]:
@@ -83,12 +84,15 @@ def files_of(path: Path) -> list[Path]:
 class Recording(Source):
     """A recorded stream: named partitions, each with what reads it."""
 
-    def __init__(self, chunks: Mapping[str, Chunks], batch: int = 4096, pacer: Pacer | None = None) -> None:
+    def __init__(
+        self, chunks: Mapping[str, Chunks], batch: int = 4096, pacer: Pacer | None = None, *, gapless: bool = False
+    ) -> None:
         if batch < 1:
             raise SourceError(f"expected at least 1 message in a batch, got {batch}")
         self._chunks = dict(chunks)
         self._batch = batch
         self._pacer = pacer
+        self.gapless = gapless
 
     def partitions(self) -> Sequence[str]:
         """Names of all partitions."""

@@ -50,7 +50,13 @@ def partitions(folder: Path) -> tuple[str, ...]:
 
 def segments(folder: Path, partition: str) -> tuple[Path, ...]:
     """The finished segments of a partition, in order."""
-    return tuple(sorted((folder / quote(partition, safe="")).glob("*.parquet")))
+    return tuple(sorted((_place(folder, partition)).glob("*.parquet")))
+
+
+def _place(folder: Path, partition: str) -> Path:
+    """The sub-folder of a partition, whatever it is called."""
+    name = quote(partition, safe="")
+    return folder / (name if name.strip(".") else name.replace(".", "%2E"))
 
 
 class Recorder:
@@ -63,37 +69,49 @@ class Recorder:
     folder
         Created where it is missing.
     names
-        All partitions, in their order; those of an existing recording must be the same.
+        All partitions, in their order. Those of an existing recording must be among them, and come first in `names`.
     segment
         Bytes of payload after which a segment is finished by itself.
+
+    Attributes
+    ----------
+    names
+        All partitions, in the order of the recording.
 
     Raises SinkError when the folder cannot be written or holds something else.
     """
 
     def __init__(self, folder: Path, names: Sequence[str], segment: int = 64 * 1024 * 1024) -> None:
         self._folder = folder
-        self._names = tuple(names)
         self._segment = segment
-        self._pending: dict[str, list[RawBatch]] = {name: [] for name in names}
-        self._held = dict.fromkeys(names, 0)
-        self._count = dict.fromkeys(names, 0)
-        self._next: dict[str, int | None] = dict.fromkeys(names)
+        self.names: tuple[str, ...] = ()
+        self._pending: dict[str, list[RawBatch]] = {}
+        self._held: dict[str, int] = {}
+        self._count: dict[str, int] = {}
+        self._next: dict[str, int | None] = {}
         try:
-            self._begin()
+            self.add((*self._existing(names), *names))
         except OSError as error:
             raise SinkError(f"{folder}: cannot record here: {error}") from error
 
-    def _begin(self) -> None:
+    def _existing(self, names: Sequence[str]) -> Sequence[str]:
         if is_recording(self._folder):
-            if partitions(self._folder) != self._names:
+            there = partitions(self._folder)
+            if not set(there) <= set(names):
                 raise SinkError(
-                    f"{self._folder} is a recording of {', '.join(partitions(self._folder))}; "
-                    f"record {', '.join(self._names)} to another folder"
+                    f"{self._folder} is a recording of {', '.join(there)}; record {', '.join(names)} to another folder"
                 )
-        elif self._folder.exists() and any(self._folder.iterdir()):
+            return there
+        if self._folder.exists() and any(self._folder.iterdir()):
             raise SinkError(f"{self._folder} is neither empty nor a recording")
-        for name in self._names:
-            folder = self._folder / quote(name, safe="")
+        return ()
+
+    def add(self, names: Sequence[str]) -> Sequence[str]:
+        """Take in the partitions that are not known yet, behind those that are, and return them."""
+        new = tuple(name for name in dict.fromkeys(names) if name not in self.names)
+        for name in new:
+            self._pending[name], self._held[name], self._count[name], self._next[name] = [], 0, 0, None
+            folder = _place(self._folder, name)
             folder.mkdir(parents=True, exist_ok=True)
             for unfinished in folder.glob("*.tmp"):
                 unfinished.unlink()
@@ -103,8 +121,12 @@ class Recorder:
                 self._count[name] = int(finished[-1].stem) + last.metadata.num_rows
                 offsets = last.read_row_group(last.num_row_groups - 1, ["offset"]).column("offset")
                 self._next[name] = offsets[-1].as_py() + 1
-        index = {"format": _FORMAT, "version": _VERSION, "partitions": self._names}
+        if not new:
+            return ()
+        self.names += new
+        index = {"format": _FORMAT, "version": _VERSION, "partitions": self.names}
         self._put(self._folder / _INDEX, json.dumps(index, indent=2).encode())
+        return new
 
     def position(self, partition: str) -> int | None:
         """Offset after the last message that is safely recorded; None when there is none."""
@@ -121,7 +143,7 @@ class Recorder:
 
     def flush(self) -> None:
         """Make safe what was written so far. Raises SinkError when the disk refuses."""
-        for name in self._names:
+        for name in self.names:
             if self._pending[name]:
                 self._finish(name)
 
@@ -134,7 +156,7 @@ class Recorder:
             table = pa.Table.from_batches(map(_record_batch, pending))
             # a group of rows is about what a source reads at once
             writer.write_table(table, max(1, len(table) * CHUNK // max(self._held[name], 1)))
-        path = self._folder / quote(name, safe="") / f"{self._count[name]:012}.parquet"
+        path = _place(self._folder, name) / f"{self._count[name]:012}.parquet"
         try:
             self._put(path, sink.getvalue())
         except OSError as error:

@@ -189,6 +189,16 @@ def test_only_the_newest_state_is_posted() -> None:
     assert body[0]["endsAt"] == "2025-11-24T16:00:20.000000000Z"
 
 
+def test_a_revision_is_newer_than_what_it_corrects() -> None:
+    """A withdrawn alert is over, in whatever order its events come."""
+    step = event(0)
+    gone = replace(step.alert, active=False, cleared=T0 + 5 * SECOND)
+    withdrawn = replace(step, type=AlertEventType.WITHDRAWN, alert=gone, revision=1)
+    with server() as (url, seen):
+        AlertmanagerWriter(url, CITY).write([withdrawn, step])
+    assert seen.bodies[0][0]["endsAt"] == "2025-11-24T16:00:05.000000000Z"
+
+
 def test_labels_never_change() -> None:
     """No label holds what may change in an alert's life, or a measured value; empty ones are left out."""
     writer = AlertmanagerWriter("http://nowhere", CITY)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from threading import Event, Timer
 
 import numpy as np
 import pytest
@@ -147,6 +148,19 @@ def test_unknown_topic(kafka: Broker) -> None:
         KafkaSource(kafka.address, ["nowhere"]).partitions()
 
 
+def test_topic_that_comes_later(kafka: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a run can be stopped, a topic that is not there is waited for: until it is, or until the run is stopped."""
+    monkeypatch.setattr("sources.kafka._LOOK", 0.05)
+    topic, stop = kafka.topic(), Event()
+    source = KafkaSource(kafka.address, [topic], stop=stop)
+    later = Timer(0.2, kafka.produce, (topic, [b"first"]))
+    later.start()
+    assert len(source.partitions()) == 4
+    later.join()
+    Timer(0.2, stop.set).start()
+    assert KafkaSource(kafka.address, ["nowhere"], stop=stop).partitions() == ()
+
+
 def test_no_broker(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where nothing listens the error says so, within the time to answer."""
     monkeypatch.setattr("sources.kafka._ANSWER", 0.5)
@@ -183,15 +197,21 @@ class Message:
 class Consumer:
     """Gives out prepared polls."""
 
-    def __init__(self, *polls: list[Message]) -> None:
-        self.polls = list(polls)
+    def __init__(self, *polls: list[Message], ends: tuple[int, int]) -> None:
+        self.polls, self.ends = list(polls), ends
+
+    def get_watermark_offsets(self, *_: object, **__: object) -> tuple[int, int]:
+        return self.ends
+
+    def assign(self, *_: object) -> None:
+        pass
 
     def consume(self, *_: object) -> list[Message]:
         return self.polls.pop(0)
 
 
 def prepared(
-    kafka: Broker, *polls: list[Message], until_end: bool = False
+    kafka: Broker, *polls: list[Message], until_end: bool = False, ends: tuple[int, int] = (0, 0)
 ) -> tuple[KafkaPartition, list[tuple[str, int]]]:
     topic, _ = fill(kafka, 10)
     gaps: list[tuple[str, int]] = []
@@ -200,7 +220,7 @@ def prepared(
     )
     partition = source.open(f"{topic}/0", None)
     partition.close()
-    partition._consumer = Consumer(*polls)  # type: ignore[assignment]
+    partition._consumer = Consumer(*polls, ends=ends)  # type: ignore[assignment]
     return partition, gaps
 
 
@@ -263,10 +283,21 @@ def test_what_heals_is_waited_for(kafka: Broker) -> None:
         partition.poll()
 
 
-def test_records_lost_to_retention_are_an_error(kafka: Broker) -> None:
-    """Reading never leaps over records that retention removed: the broker's error is passed on with what to do."""
-    partition, _ = prepared(kafka, [Message(0, KafkaError(KafkaError._AUTO_OFFSET_RESET))])
-    with pytest.raises(SourceError, match="retention has removed"):
+def test_retention_passed(kafka: Broker, caplog: pytest.LogCaptureFixture) -> None:
+    """What retention has removed is counted and told, and reading goes on behind it."""
+    passed = [Message(0, KafkaError(KafkaError._AUTO_OFFSET_RESET))]
+    partition, gaps = prepared(kafka, passed, [Message(4)], ends=(4, 10))
+    assert partition.poll() is None
+    assert "retention has removed offsets 0 to 3" in caplog.text
+    assert partition.poll() is not None
+    assert [missing for _, missing in gaps] == [4]
+
+
+def test_another_topic_of_the_same_name(kafka: Broker) -> None:
+    """Where the offset is not there for another reason, reading does not leap."""
+    passed = [Message(0, KafkaError(KafkaError._AUTO_OFFSET_RESET))]
+    partition, _ = prepared(kafka, passed, ends=(0, 10))
+    with pytest.raises(SourceError, match=r"cannot go on at offset 0: it has 0 to 10\. Was the topic made anew"):
         partition.poll()
 
 
