@@ -8,12 +8,15 @@ none; one that asks for none waits for a case to open near it.
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 
 from domain.city import City
+from domain.clock import SECOND
 from domain.findings import Finding, Phase, Verdict, VideoEvent
 from domain.identity import identify
 from domain.monitors import Monitor, Select
-from operators.alerts.places import Index, Places, Site
+from domain.operations import MONITORS as OPERATIONS
+from operators.alerts.places import Index, Places
 from operators.alerts.rules import DEFAULT, Rules
 from operators.alerts.signs import Case, Sign, corroboration
 from operators.alerts.timing import FOREVER, Record, Timers
@@ -40,7 +43,7 @@ class Correlator:
         self._city, self._rules = city, rules
         self._places = Places(city, rules)
         self._waves = Waves(city, rules)
-        self._monitors = {monitor.name: monitor for monitor in city.monitors}
+        self._monitors = {monitor.name: monitor for monitor in (*OPERATIONS, *city.monitors)}
         self._video = {rule.type: rule for rule in city.video_rules}
         self._ranks = sorted({level.rank for level in city.levels})
         self.state = State()
@@ -85,6 +88,22 @@ class Correlator:
         graver = [rank for rank in self._ranks if rank < case.level]
         steps = min(self._rules.agreement_steps, len(graver))
         return graver[-steps] if steps else case.level
+
+    def lasting(self) -> list[tuple[str, str]]:
+        """Monitor and sensor of each finding that has not ended."""
+        return [
+            (by, source)
+            for source, signs in self.state.signs.items()
+            for by, sign in signs.items()
+            if sign.lasting and not sign.video
+        ]
+
+    def ended(self, monitor: str, sensor: str, now: int) -> Finding:
+        """The end, at `now`, of what a monitor has found on a sensor."""
+        latest = self.state.signs[sensor][monitor].latest
+        assert isinstance(latest, Finding)
+        at = max(now, latest.ts)
+        return replace(latest, phase=Phase.END, ts=at, known=at, level=0)
 
     def close(self, case: Case, now: int) -> None:
         """A case is over. Signs that last, none of which asks for a level, wait for another."""
@@ -161,8 +180,7 @@ class Correlator:
         else:
             monitor = self._monitors.get(record.monitor) or Monitor(record.monitor, "", record.kind, Select())
             fault = record.verdict is Verdict.FAULT
-            # A fault is the sensor's own: it never joins another sensor's.
-            site = Site(f"fault:{record.sensor}") if fault else self._places.of_sensor(record.sensor)
+            site = self._places.of_fault(record) if fault else self._places.of_sensor(record.sensor)
             delays = monitor.on_delay, monitor.off_delay
             sign = Sign(record.sensor, record.monitor, site, (record.kind,), monitor.unit, *delays, record)
         self.state.signs.setdefault(sign.source, {})[sign.by] = sign
@@ -206,7 +224,7 @@ class Correlator:
 
     def _nearest(self, sign: Sign) -> Case | None:
         near = self.state.open.near(sign.kinds, sign.site, self._places)
-        fitting = ((distance, case.number, case) for distance, case in near if case.takes(sign))
+        fitting = ((distance, case.number, case) for distance, case in near if self._takes(case, sign))
         nearest = min(fitting, default=(0.0, 0, None))[2]
         return nearest if nearest is not None else self._of_its_wave(sign)
 
@@ -235,12 +253,28 @@ class Correlator:
         if spot != case.spot:
             case.spot, case.moved = spot, True
 
+    def _takes(self, case: Case, sign: Sign) -> bool:
+        """Whether a sign near a case belongs to it; what falls silent: only where both fell silent at one time."""
+        if not case.takes(sign):
+            return False
+        first, latest = case.first.latest, sign.latest
+        if not (self._silent(sign) and isinstance(first, Finding) and isinstance(latest, Finding)):
+            return True
+        # The last reading is older than the cause by as much as lies between two: by less than the silence that counts.
+        return abs(sign.onset - case.first.onset) <= max(first.threshold, latest.threshold) * SECOND
+
+    def _silent(self, sign: Sign) -> bool:
+        return isinstance(sign.latest, Finding) and sign.latest.detector in self._rules.silent
+
     def _open(self, sign: Sign, now: int) -> None:
         state, rules = self.state, self._rules
         # A case of a camera takes in findings of every kind that the camera speaks for.
         kind, kinds = sign.kinds[0], sign.kinds
         self._forget_rested(now)
-        flaps = max((case.flaps + 1 for _, case in state.rested.near((kind,), sign.site, self._places)), default=0)
+        near = (case for _, case in state.rested.near((kind,), sign.site, self._places))
+        # Many sensors may fall silent at one site: only the one that comes back is flapping.
+        again = (case for case in near if case.first.source == sign.source or not self._silent(sign))
+        flaps = max((case.flaps + 1 for case in again), default=0)
         hold = min(rules.flap_hold << min(flaps - 1, 32), rules.flap_hold_most) if flaps else 0
         first = sign.source, sign.by, sign.began  # no sign begins twice at one time: no two alerts share an id
         id = identify("alert", kind, sign.site.key, sign.onset, *first, self._city.name)
@@ -250,7 +284,7 @@ class Correlator:
         self._join(case, sign, now)
         waiting = {other for _, other in state.waiting.near(kinds, sign.site, self._places)}
         for other in sorted(waiting, key=lambda other: (other.source, other.by)):
-            if case.takes(other) and self._trusted(other):
+            if self._takes(case, other) and self._trusted(other):
                 self._join(case, other, now)
 
     def _join(self, case: Case, sign: Sign, now: int) -> None:

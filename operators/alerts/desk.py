@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import pickle
 from typing import Any
 
@@ -13,8 +14,11 @@ from operators.alerts.correlate import Correlator
 from operators.alerts.lifecycle import Lifecycle
 from operators.alerts.rules import DEFAULT, Rules
 from operators.alerts.timing import FOREVER, Arrivals
+from operators.watching import Watched
 
 __all__ = ["Desk"]
+
+log = logging.getLogger(__name__)
 
 #: Raised when what is remembered changes its meaning; a snapshot of another version is refused.
 VERSION = 2
@@ -43,12 +47,18 @@ class Desk:
         self._correlator = Correlator(city, rules)
         self._lifecycle = Lifecycle(city, rules)
         self._arrivals = Arrivals(shards)
+        self._watched = Watched(city)
         self._now = 0
 
     def take(self, verdicts: Verdicts) -> list[AlertEvent]:
         """Take what one shard sent; return what became certain by it, in order."""
         self._arrivals.add(verdicts)
         return self._run(self._arrivals.frontier)
+
+    @property
+    def frontier(self) -> int:
+        """What the desk says of times before this, ns, it has said; FOREVER at the end of the stream."""
+        return FOREVER if self._arrivals.over else self._arrivals.frontier
 
     def finish(self) -> list[AlertEvent]:
         """The stream has ended: take what is left, up to the last time that any shard or record spoke of.
@@ -65,10 +75,12 @@ class Desk:
             "city": self._city.name,
             "shards": self._shards,
             "state": pickle.dumps(state, pickle.HIGHEST_PROTOCOL),
+            "watched": [(*key, self._watched.key(*key)) for key in self._correlator.lasting()],
         }
 
     def restore(self, snapshot: dict[str, Any]) -> None:
         """Take up a snapshot of the same city and number of shards; raises StateError otherwise."""
+        snapshot = snapshot.get("told", snapshot)  # of a desk with a second look, which is not wanted any more
         there = tuple(snapshot.get(name) for name in ("version", "city", "shards"))
         if there != (VERSION, self._city.name, self._shards):
             raise StateError(
@@ -78,6 +90,18 @@ class Desk:
             )
         # The snapshot is this class's own, from the recovery store of the engine.
         self._now, self._arrivals, self._correlator.state, self._lifecycle.state = pickle.loads(snapshot["state"])
+        self._give_up([(name, id) for name, id, key in snapshot["watched"] if self._watched.key(name, id) != key])
+
+    def _give_up(self, watches: list[tuple[str, str]]) -> None:
+        """What a monitor had found that does not watch a sensor any more as it did will never be said to have ended.
+
+        It has ended, where the city changed: at the time that the desk has come to.
+        """
+        now = max(self._now, self._arrivals.frontier)
+        ends = tuple(self._correlator.ended(monitor, sensor, now) for monitor, sensor in watches)
+        if ends:
+            log.warning("the city has changed: %d findings that were open count as ended", len(ends))
+            self._arrivals.add(Verdicts(0, None, ends))
 
     def _run(self, frontier: int) -> list[AlertEvent]:
         arrivals, correlator, lifecycle = self._arrivals, self._correlator, self._lifecycle

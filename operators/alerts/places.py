@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from domain.city import City, Sensor
+from domain.findings import Finding
 from operators.alerts.rules import DEFAULT, Rules
 
 __all__ = ["Index", "Places", "Site"]
@@ -24,7 +25,7 @@ REMEMBERED = 16_384
 class Site:
     """Where a sign is: an asset, or a sensor or camera that stands by itself."""
 
-    key: str  # "asset:...", "sensor:...", "camera:...", "fault:..."
+    key: str  # "asset:...", "sensor:...", "camera:...", "fault:...", "silent ..."
     zone: str = ""
     lon: float = 0.0
     lat: float = 0.0
@@ -84,6 +85,18 @@ class Places:
         known = self._sensors.get(sensor)
         key = f"asset:{known.asset}" if known and known.asset else f"sensor:{sensor}"
         return self._sites.get(key) or Site(key)
+
+    def of_fault(self, finding: Finding) -> Site:
+        """The site of a fault: the sensor's own, which nothing joins; of silence: that of all that has one gateway.
+
+        A gateway serves a part of a zone. What the city does not know is a partition of the feed.
+        """
+        if finding.detector not in self.rules.silent:
+            return Site(f"fault:{finding.sensor}")
+        known = self._sensors.get(finding.sensor)
+        if known is None:
+            return Site(f"silent:{finding.monitor}")
+        return Site(f"silent zone:{known.zone}" if known.zone else f"fault:{finding.sensor}")
 
     def of_camera(self, camera: str) -> Site:
         """The site of a camera; one by itself when the city does not know the camera."""

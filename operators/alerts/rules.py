@@ -45,6 +45,8 @@ class Rules:
     #: ... with at least this corroboration.
     agreement_score: float = 0.7
 
+    #: Detectors of silence. What falls silent in one zone at one time has one cause, and so has what else they watch.
+    silent: frozenset[str] = frozenset({"drop_out", "silence"})
     #: Kinds of fault that say nothing against what the sensor found before or after.
     harmless: frozenset[str] = frozenset({"drop-out"})
     #: How long a sensor is mistrusted after a fault of that reason has ended; reasons not named: not at all.

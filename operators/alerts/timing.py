@@ -80,7 +80,12 @@ class Arrivals:
     @property
     def frontier(self) -> int:
         """Everything known before this time, ns, has arrived."""
-        return min(self.upto) + (len(self._over) == self.shards)  # at the end, that time itself is complete
+        return min(self.upto) + self.over  # at the end, that time itself is complete
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing follows from any shard."""
+        return len(self._over) == self.shards
 
     @property
     def end(self) -> int:
