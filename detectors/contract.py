@@ -166,9 +166,20 @@ class Detector(ABC):
         """A copy of the state that pickles small and fast."""
         return {"detector": self.name, "version": self.version, "state": self.state.tobytes()}
 
-    def restore(self, snapshot: dict[str, Any]) -> None:
-        """Take up a snapshot of the same detector, version and number of slots; raises StateError otherwise."""
+    def restore(self, snapshot: dict[str, Any], origin: Int64s | None = None) -> None:
+        """Take up a snapshot of the same detector and version; raises StateError otherwise.
+
+        Parameters
+        ----------
+        origin
+            Of each record of the state, the record of the snapshot that it goes on from; -1: it begins anew. None: the
+            snapshot has the same records.
+        """
         same = (snapshot["detector"], snapshot["version"]) == (self.name, self.version)
+        if same and origin is not None:
+            stays = origin >= 0
+            self.state[stays] = np.frombuffer(snapshot["state"], self.STATE)[origin[stays]]
+            return
         if not same or len(snapshot["state"]) != self.state.nbytes:
             raise StateError(
                 f"the snapshot holds {snapshot['detector']} version {snapshot['version']} with "

@@ -214,8 +214,14 @@ class RiverModel(Detector):
         models = pickle.dumps((self._models, self._fed, self._features), pickle.HIGHEST_PROTOCOL)
         return {**super().snapshot(), "models": models}
 
-    def restore(self, snapshot: dict[str, Any]) -> None:
-        """Take up a snapshot of the same detector, version and number of slots; raises StateError otherwise."""
-        super().restore(snapshot)
+    def restore(self, snapshot: dict[str, Any], origin: Int64s | None = None) -> None:
+        """Take up a snapshot of the same detector and version; raises StateError otherwise."""
+        super().restore(snapshot, origin)
         # The snapshot is this class's own, from the recovery store of the engine.
-        self._models, self._fed, self._features = pickle.loads(snapshot["models"])
+        models, fed, self._features = pickle.loads(snapshot["models"])
+        if origin is None:
+            self._models, self._fed = models, fed
+            return
+        for slot, at in enumerate(origin.tolist()):
+            if at >= 0:
+                self._models[slot], self._fed[slot] = models[at], fed[at]

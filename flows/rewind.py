@@ -13,13 +13,20 @@ import sqlite3
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import Final
 
 from domain.errors import StateError
 
-__all__ = ["rewind"]
+__all__ = ["ANEW", "rewind"]
+
+#: What to do with a store that cannot be used.
+ANEW: Final = (
+    "move it away and start with an empty database: the stream is read again from its beginning "
+    "(docs/guarantees.md, Rebuilding)"
+)
 
 #: Where a run begins that finds no other before it.
-_FIRST = 1
+_FIRST: Final = 1
 
 
 def rewind(parts: Sequence[Path]) -> int:
@@ -43,7 +50,9 @@ def rewind(parts: Sequence[Path]) -> int:
                 databases.append(stack.enter_context(closing(sqlite3.connect(part, timeout=60.0))))
                 databases[-1].execute("SELECT 1 FROM snaps LIMIT 1")
             except sqlite3.Error as error:
-                raise StateError(f"{part} is damaged ({error}): bring back a backup of the whole directory") from error
+                raise StateError(
+                    f"{part} is damaged ({error}): bring back a backup of the whole directory, or {ANEW}"
+                ) from error
         epoch = _resume_epoch(databases)
         dropped = 0
         for database in databases:

@@ -17,6 +17,7 @@ from numba import njit
 from domain.clock import END, HOUR, MINUTE, SECOND, floor_to
 from domain.errors import StateError
 from domain.records import Aggregates, Floats, Int32s, Int64s, Panes
+from domain.renumbering import Renumbering
 
 __all__ = ["Aggregator"]
 
@@ -95,6 +96,18 @@ class Aggregator:
         )
         complete = floor_to(upto, period)
         return Aggregates(self._shard, period, complete, sensor, start, count, low, high, mean, last, std)
+
+    @staticmethod
+    def renumbered(state: dict[str, Any], moved: Renumbering) -> dict[str, Any]:
+        """The state of a shard that has other sensors now; open periods of those that are gone are dropped."""
+        stays = moved.origin >= 0
+        open_rows = []
+        for held in state["open"]:
+            rows = np.zeros(len(moved.members), ROW)
+            rows[stays] = np.frombuffer(held, ROW)[moved.origin[stays]]
+            rows["sensor"] = moved.members
+            open_rows.append(rows.tobytes())
+        return {"members": len(moved.members), "open": open_rows}
 
     def snapshot(self) -> dict[str, Any]:
         """State to go on from."""

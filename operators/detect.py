@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,16 +12,19 @@ import orjson
 from detectors import registry
 from detectors.contract import MARK, Detector, GroupDetector, Lane, Marks, Reason
 from domain.city import City, Sensor
-from domain.errors import StateError
 from domain.findings import Finding, Phase, Samples
 from domain.identity import identify
 from domain.monitors import Monitor
 from domain.records import Frame, Int32s, Int64s, Panes, Verdicts
+from domain.renumbering import Renumbering
 from domain.selection import grouped, selected
 from operators.history import History
 from operators.layout import Layout
+from operators.watching import keys
 
 __all__ = ["Bank"]
+
+log = logging.getLogger(__name__)
 
 _PHASES = tuple(Phase)
 
@@ -48,9 +52,11 @@ class Bank:
             watched |= watch.slot_of >= 0
         slot_of = np.where(watched, np.cumsum(watched) - 1, -1).astype(np.int32)
         self._history = History(slot_of)
+        self._watched = [layout.city.sensors[sensor].id for sensor in members[watched].tolist()]
         if state:
             self._restore(state["monitors"])
-            self._history.restore(state["history"])
+            before, now = state["watched"].split("\n"), self._watched
+            self._history.restore(state["history"], None if before == now else _origin(before, now))
 
     def __len__(self) -> int:
         return len(self._watches)
@@ -106,17 +112,25 @@ class Bank:
     def snapshot(self) -> dict[str, Any]:
         """State to go on from."""
         monitors = {watch.monitor.name: watch.snapshot() for watch in self._watches}
-        return {"monitors": monitors, "history": self._history.snapshot()}
+        return {"monitors": monitors, "history": self._history.snapshot(), "watched": "\n".join(self._watched)}
+
+    @staticmethod
+    def renumbered(state: dict[str, Any], moved: Renumbering) -> dict[str, Any]:
+        """The state of a shard that has other sensors now: what monitors keep bears keys, and no numbers."""
+        return state
 
     def _restore(self, state: dict[str, Any]) -> None:
-        names = {watch.monitor.name for watch in self._watches}
-        if names != state.keys():
-            raise StateError(
-                f"the snapshot of shard {self._shard} holds the monitors {sorted(state)}, the city has "
-                f"{sorted(names)}: start with a new recovery directory, or with the monitors it was written with"
+        """Go on where a monitor watches a sensor, or an asset, as it did; all else begins anew, which the log says."""
+        anew = {watch.monitor.name: fresh for watch in self._watches if (fresh := watch.restore(state))}
+        gone = sorted(state.keys() - {watch.monitor.name for watch in self._watches})
+        if anew or gone:
+            begun = ", ".join(f"{name} ({records})" for name, records in anew.items())
+            log.warning(
+                "shard %d: the city has changed. State that begins anew, by monitor: %s. State that was dropped: %s",
+                self._shard,
+                begun or "none",
+                ", ".join(gone) or "none",
             )
-        for watch in self._watches:
-            watch.restore(state[watch.monitor.name])
 
 
 class _Watch:
@@ -131,6 +145,7 @@ class _Watch:
         self.members = np.flatnonzero(slot_of >= 0).astype(np.int32)
         self._ids = [sensor.id for sensor in sensors]
         self._config = type(detector).config_hash(detector.params)
+        self._keys = keys(type(detector), self._config, sensors)
         self._params = orjson.dumps(detector.params.written()).decode()
 
     @classmethod
@@ -196,16 +211,26 @@ class _Watch:
         return f"{text}: " + ", ".join(f"{sensor} {-percent} %" for percent, sensor in sorted(parts)) if parts else text
 
     def snapshot(self) -> dict[str, Any]:
-        return {**self.detector.snapshot(), "config": self._config, "sensors": "\n".join(self._ids)}
+        return {**self.detector.snapshot(), "keys": self._keys}
 
-    def restore(self, state: dict[str, Any]) -> None:
-        same = state["config"] == self._config and state["sensors"] == "\n".join(self._ids)
-        if not same:
-            raise StateError(
-                f"the snapshot of monitor {self.monitor.name!r} was written with other parameters or other sensors: "
-                "start with a new recovery directory, or with the city it was written with"
-            )
-        self.detector.restore(state)
+    def restore(self, states: dict[str, Any]) -> int:
+        """Take up what there is of this monitor; how many records begin anew."""
+        state = states.get(self.monitor.name)
+        if state is None:
+            return len(self._keys)
+        if np.array_equal(state["keys"], self._keys):
+            self.detector.restore(state)
+            return 0
+        origin = _origin(state["keys"].tolist(), self._keys.tolist())
+        if (origin >= 0).any():
+            self.detector.restore(state, origin)
+        return int((origin < 0).sum())
+
+
+def _origin(before: Sequence[Hashable], now: Sequence[Hashable]) -> Int64s:
+    """Where each of these stood before; -1: nowhere."""
+    place = {key: i for i, key in enumerate(before)}
+    return np.array([place.get(key, -1) for key in now], np.int64)
 
 
 def _known(frame: Frame, watch: _Watch, local: Int32s, marks: Marks) -> Int64s:

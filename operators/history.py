@@ -85,9 +85,14 @@ class History:
         """State to go on from."""
         return self._rings.tobytes()
 
-    def restore(self, state: bytes) -> None:
-        """Take up a snapshot of the same sensors."""
-        self._rings = np.frombuffer(state, STATE).copy()
+    def restore(self, state: bytes, origin: Int64s | None = None) -> None:
+        """Take up a snapshot of the same sensors, or of others: `origin` says where each stood there (-1: nowhere)."""
+        rings = np.frombuffer(state, STATE)
+        if origin is None:
+            self._rings = rings.copy()
+        else:
+            stays = origin >= 0
+            self._rings[stays] = rings[origin[stays]]
 
 
 @njit(nogil=True, cache=True)

@@ -13,6 +13,7 @@ import numpy as np
 
 from domain.city import City
 from domain.records import Int32s
+from domain.renumbering import Roster
 
 __all__ = ["Layout"]
 
@@ -41,6 +42,11 @@ class Layout:
         for members in self.members:
             self.local_of[members] = np.arange(len(members), dtype=np.int32)
         self._camera_shard = {id: _shard(camera.zone or id, shards) for id, camera in city.cameras.items()}
+
+    def roster(self, shard: int) -> Roster:
+        """Whom the numbers in a shard's state stand for."""
+        members = self.members[shard]
+        return Roster.of([self.city.sensors[i].id for i in members], members)
 
     def camera_shard(self, camera: str) -> int:
         """The shard that carries a camera's events."""

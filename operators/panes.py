@@ -7,6 +7,7 @@ rows travelled.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
@@ -16,8 +17,11 @@ from numba import njit
 from domain.clock import NEVER, floor_to
 from domain.findings import VideoEvent
 from domain.records import Floats, Frame, Int32s, Int64s, LateRows, Panes
+from domain.renumbering import Renumbering
 
 __all__ = ["PaneStore"]
+
+log = logging.getLogger(__name__)
 
 #: Segments longer than this are sorted by numpy's merge sort where they are out of order, shorter ones by insertion.
 LONG_SEGMENT: Final = 64
@@ -161,10 +165,26 @@ class PaneStore:
             "late": list(self._late),
         }
 
+    @staticmethod
+    def renumbered(state: dict[str, Any], moved: Renumbering) -> dict[str, Any]:
+        """The state of a shard that has other sensors now; what is open of those that are gone is dropped."""
+
+        def rows(held: Rows) -> Rows:
+            stays, sensor = moved.rows(held[0])
+            return sensor, held[1][stays], held[2][stays]
+
+        kept = [rows(held) for held in state["open"]]
+        dropped = sum(len(held[0]) for held in state["open"]) - sum(len(held[0]) for held in kept)
+        if moved.gone:
+            names = ", ".join(moved.gone[:5]) + (", ..." if len(moved.gone) > 5 else "")
+            log.warning("no longer there: %s (%d sensors); %d open readings dropped", names, len(moved.gone), dropped)
+        return state | {"open": kept, "late": [moved.late(rows) for rows in state["late"]]}
+
     def _restore(self, state: dict[str, Any]) -> None:
         self._closed, self._recorded, self._over = state["closed"], state["recorded"], state["over"]
-        self._watermark, self._ended = state["watermark"].copy(), state["ended"].copy()
-        self._open = [[_Piece.of(rows)] if len(rows[1]) else [] for rows in state["open"]]
+        known = len(state["watermark"])  # partitions that have joined since come behind
+        self._watermark[:known], self._ended[:known] = state["watermark"], state["ended"]
+        self._open[:known] = [[_Piece.of(rows)] if len(rows[1]) else [] for rows in state["open"]]
         self._video, self._late = list(state["video"]), list(state["late"])
 
 

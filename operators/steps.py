@@ -7,7 +7,8 @@ snapshot is what Bytewax keeps.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from time import perf_counter, time
+from dataclasses import dataclass
+from time import perf_counter, time_ns
 from typing import Any, Protocol, TypeVar
 
 import bytewax.operators as op
@@ -16,16 +17,21 @@ from bytewax.operators import KeyedStream, StatefulBatchLogic
 
 from detectors.contract import Lane
 from domain import metrics
+from domain.failures import remembered
 from domain.findings import AlertEvent
 from domain.records import Aggregates, Frame, Panes, Verdicts
+from domain.renumbering import Renumbering, Roster
 from domain.settings import EngineSettings
 from operators.aggregate import Aggregator
 from operators.alerts.desk import Desk
+from operators.alerts.pager import Page, PagedDesk
+from operators.alerts.reviewed import ReviewedDesk
 from operators.detect import Bank
 from operators.entrance import Entrance
 from operators.layout import Layout
+from operators.second_look import SecondLook
 
-__all__ = ["aggregate", "correlate", "detect", "order", "stateful"]
+__all__ = ["Numbered", "aggregate", "correlate", "detect", "look_again", "order", "stateful"]
 
 X = TypeVar("X")
 Y = TypeVar("Y")
@@ -41,19 +47,54 @@ class Plain(Protocol):
 P = TypeVar("P", bound=Plain)
 
 
+@dataclass(frozen=True)
+class Numbered:
+    """Says that a step's state is numbered by the sensors of its shard, and how to take it over to other numbers."""
+
+    layout: Layout
+    renumber: Callable[[Any, Renumbering], Any]
+
+    def roster(self, first: Any) -> Roster:
+        """Whom the numbers stand for, in the shard that an item is of."""
+        return self.layout.roster(first.shard)
+
+    def take_over(self, there: tuple[Roster, Any], now: Roster) -> Any:
+        """The state as it is to be read now."""
+        roster, state = there
+        return state if roster == now else self.renumber(state, roster.to(now))
+
+
 class _Logic(StatefulBatchLogic[X, Y, Any]):
     def __init__(
-        self, step: str, build: Callable[[X, Any], P], take: Callable[[P, list[X]], Iterable[Y]], kept: bool, state: Any
+        self,
+        step: str,
+        build: Callable[[X, Any], P],
+        take: Callable[[P, list[X]], Iterable[Y]],
+        numbered: Numbered | None,
+        kept: bool,
+        state: Any,
     ) -> None:
         self._step, self._build, self._take, self._kept, self._state = step, build, take, kept, state
+        self._numbered = numbered
+        self._roster: Roster | None = None
         self._plain: Any = None
 
+    @remembered()
     def on_batch(self, values: list[X]) -> tuple[Iterable[Y], bool]:
         if self._plain is None:  # Bytewax does not tell a logic its key: the first item does
-            self._plain = self._build(values[0], self._state)
+            self._plain = self._first(values[0])
             self._state = None
         return list(self._take(self._plain, values)), StatefulBatchLogic.RETAIN
 
+    def _first(self, item: Any) -> Any:
+        state = self._state
+        if self._numbered is not None:
+            self._roster = self._numbered.roster(item)
+            if state is not None:
+                state = self._numbered.take_over(state, self._roster)
+        return self._build(item, state)
+
+    @remembered()
     def snapshot(self) -> Any:
         if not self._kept:
             return None  # Bytewax asks at the end of every epoch, also where it has nowhere to store the answer
@@ -62,7 +103,7 @@ class _Logic(StatefulBatchLogic[X, Y, Any]):
         started = perf_counter()
         state = self._plain.snapshot()
         metrics.SNAPSHOT_SECONDS.labels(self._step).observe(perf_counter() - started)
-        return state
+        return state if self._roster is None else (self._roster, state)
 
 
 @operator
@@ -71,6 +112,7 @@ def stateful(
     up: KeyedStream[X],
     build: Callable[[X, Any], P],
     take: Callable[[P, list[X]], Iterable[Y]],
+    numbered: Numbered | None = None,
     *,
     kept: bool = True,
 ) -> KeyedStream[Y]:
@@ -82,10 +124,12 @@ def stateful(
         Makes the object from the first item that arrives for its key, and the state to resume from (None: anew).
     take
         Hands it what arrived, in order; returns what goes on.
+    numbered
+        Of state that holds numbers of sensors: what to do when a city's sensors have changed.
     kept
         Whether its state is stored at the end of every epoch.
     """
-    return op.stateful_batch("stateful", up, lambda state: _Logic(step_id, build, take, kept, state))
+    return op.stateful_batch("stateful", up, lambda state: _Logic(step_id, build, take, numbered, kept, state))
 
 
 @operator
@@ -112,7 +156,7 @@ def order(
                 metrics.DUPLICATES.labels(str(item.shard)).inc(item.duplicates)
             yield item
 
-    return stateful("order", up, build, take, kept=kept)
+    return stateful("order", up, build, take, Numbered(layout, Entrance.renumbered), kept=kept)
 
 
 @operator
@@ -131,7 +175,7 @@ def aggregate(
             if panes.ended:
                 yield from aggregator.finish()
 
-    return stateful("aggregate", up, build, take, kept=kept)
+    return stateful("aggregate", up, build, take, Numbered(layout, Aggregator.renumbered), kept=kept)
 
 
 @operator
@@ -144,7 +188,29 @@ def detect(step_id: str, up: KeyedStream[Panes], layout: Layout, *, kept: bool =
     def take(bank: Bank, values: list[Panes]) -> Iterable[Verdicts]:
         return [_counted(bank.panes(panes)) for panes in values]
 
-    return stateful("detect", up, build, take, kept=kept)
+    return stateful("detect", up, build, take, Numbered(layout, Bank.renumbered), kept=kept)
+
+
+@operator
+def look_again(
+    step_id: str,
+    up: KeyedStream[Frame],
+    layout: Layout,
+    settings: EngineSettings,
+    partitions: int,
+    *,
+    kept: bool = True,
+) -> KeyedStream[Verdicts]:
+    """Frames to what should have been found, once late rows have had the time of a second look to come."""
+
+    def build(frame: Frame, state: Any) -> SecondLook:
+        return SecondLook(layout, settings, frame.shard, partitions, state)
+
+    def take(look: SecondLook, frames: list[Frame]) -> Iterable[Verdicts]:
+        verdicts = look.take(frames)
+        return [verdicts] if verdicts is not None else []
+
+    return stateful("look_again", up, build, take, Numbered(layout, SecondLook.renumbered), kept=kept)
 
 
 def _counted(verdicts: Verdicts) -> Verdicts:
@@ -155,23 +221,35 @@ def _counted(verdicts: Verdicts) -> Verdicts:
 
 @operator
 def correlate(
-    step_id: str, up: KeyedStream[Verdicts], layout: Layout, *, live: bool = False, kept: bool = True
-) -> KeyedStream[AlertEvent]:
-    """Findings and video events of the whole city to alerts; `live`: event time is measured against the wall clock."""
+    step_id: str,
+    up: KeyedStream[Verdicts],
+    layout: Layout,
+    *,
+    live: bool = False,
+    behind: int = 0,
+    stale: int | None = None,
+    kept: bool = True,
+) -> KeyedStream[AlertEvent | Page]:
+    """Findings and video events of the whole city to alerts: all for the store, and those that people are told of.
 
-    def build(_: Verdicts, state: Any) -> Desk:
-        desk = Desk(layout.city, layout.shards)
-        if state:
-            desk.restore(state)
-        return desk
+    `live`: event time is measured against the wall clock; `behind`: how much later (ns) the second look comes that is
+    among them, if one is; `stale`: how old (ns) what people are told of may be, by that clock.
+    """
 
-    def take(desk: Desk, values: list[Verdicts]) -> Iterable[AlertEvent]:
+    def build(_: Verdicts, state: Any) -> PagedDesk:
+        city, shards = layout.city, layout.shards
+        desk = ReviewedDesk(city, shards, behind) if behind else Desk(city, shards)
+        return PagedDesk(desk, stale if live else None, state)
+
+    def take(desk: PagedDesk, values: list[Verdicts]) -> Iterable[AlertEvent | Page]:
         for verdicts in values:
-            for event in desk.take(verdicts):
-                metrics.ALERT_EVENTS.labels(event.alert.kind, event.type, event.alert.level).inc()
-                if live:
-                    metrics.EVENT_TO_ALERT.observe(max(0.0, time() - event.ts / 1e9))
-                yield event
+            now = time_ns()
+            for item in desk.take(verdicts, now):
+                yield item
+                if isinstance(item, AlertEvent):
+                    metrics.ALERT_EVENTS.labels(item.alert.kind, item.type, item.alert.level).inc()
+                    if live and not item.revision:
+                        metrics.EVENT_TO_ALERT.observe(max(0.0, (now - item.ts) / 1e9))
 
     one = op.flat_map_batch("city", up, lambda items: [("city", verdicts) for _, verdicts in items])
     return stateful("correlate", one, build, take, kept=kept)

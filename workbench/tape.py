@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 
 from detectors.contract import Lane
 from domain.city import City
-from domain.clock import DAY, NEVER
+from domain.clock import DAY, END, NEVER
 from domain.findings import Alert, AlertEvent, AlertEventType, Finding
 from domain.monitors import Monitor
+from domain.operations import gravest
 from domain.records import DeadLetter, Frame, Panes, Verdicts
 from domain.settings import EngineSettings
 from domain.streams import Source
@@ -23,6 +24,7 @@ from operators.detect import Bank
 from operators.intake import PartitionIntake
 from operators.layout import Layout
 from operators.panes import PaneStore
+from operators.silence import FeedWatch
 
 __all__ = ["Judged", "Tape", "judge", "steps"]
 
@@ -81,8 +83,17 @@ def steps(city: City, settings: EngineSettings, source: Source) -> Iterator[Step
         PaneStore(shard, len(names), settings.time.pane, layout.local_of, layout.members[shard])
         for shard in range(layout.shards)
     ]
+    feed = FeedWatch(len(names), gravest(city.levels), settings.silence or 0)
     intakes = [
-        PartitionIntake(index, name, source.open(name, None), Decoder(city, keep=settings.keep_dead), layout, settings)
+        PartitionIntake(
+            index,
+            name,
+            source.open(name, None),
+            Decoder(city, keep=settings.keep_dead),
+            layout,
+            settings,
+            gapless=source.gapless,
+        )
         for index, name in enumerate(names)
     ]
     try:
@@ -91,8 +102,13 @@ def steps(city: City, settings: EngineSettings, source: Source) -> Iterator[Step
             intake = min(running, key=lambda intake: (intake.reached, intake.index))
             for item in intake.next() or ():
                 yield item
-                if isinstance(item, Frame) and (panes := stores[item.shard].take([item])) is not None:
-                    yield panes
+                if not isinstance(item, Frame):
+                    continue
+                if item.shard == 0:
+                    feed.hear(item)
+                if (panes := stores[item.shard].take([item])) is not None:
+                    found = feed.close(END if panes.ended else panes.upto) if panes.shard == 0 else ()
+                    yield replace(panes, early=tuple(found))
             if intake.ended:
                 running.remove(intake)
     finally:
@@ -117,13 +133,16 @@ def judge(city: City, settings: EngineSettings, stream: Iterable[Step]) -> Judge
             readings += len(item)
             late += len(item.late) if item.late is not None else 0
             verdicts = fast[item.shard].fast(item) if len(item) else None
+            if item.findings:
+                found = (*item.findings, *(verdicts.findings if verdicts else ()))
+                verdicts = Verdicts(item.shard, None, found, recorded=item.recorded)
         else:
             verdicts = slow[item.shard].panes(item)
             if len(item):
                 low, high = int(item.ts.min()), int(item.ts.max())
                 first, last = (low if first == NEVER else min(first, low)), max(last, high)
         if verdicts is not None:
-            findings += verdicts.findings
+            findings += (*verdicts.early, *verdicts.findings)
             events += desk.take(verdicts)
     findings.sort(key=lambda finding: finding.order)
     return Judged(tuple(findings), tuple(events), readings, late, dead, first, last)

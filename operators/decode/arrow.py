@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -49,14 +49,21 @@ class _Layout(NamedTuple):
 class _Kept(NamedTuple):
     """A dictionary that was read before, and what its entries mean."""
 
+    kind: int  # id of its type
     buffers: list[pa.Buffer | None]
     sensor: Int32s
+
+    def holds(self, names: pa.Array, buffers: list[pa.Buffer | None]) -> bool:
+        """Whether it is this one."""
+        return (self.kind, len(self.sensor), len(self.buffers)) == (names.type.id, len(names), len(buffers)) and all(
+            map(_same, self.buffers, buffers)
+        )
 
 
 class ArrowReader:
     """Reads streams; what it remembers from one to the next saves time and changes no result.
 
-    What it returns is overwritten after `release`.
+    What it returns is overwritten after `release`, unless it was handed over.
 
     Parameters
     ----------
@@ -69,6 +76,7 @@ class ArrowReader:
         self._schema: pa.Schema | None = None
         self._layout: _Layout
         self._known: dict[tuple[object, ...], _Kept] = {}
+        self._latest: _Kept | None = None
         self._columns = _columns(1 << 12)
         self._used = 0
 
@@ -139,8 +147,25 @@ class ArrowReader:
         columns = self._room(n)
         return columns if _take(code, known, times.buffers()[1].address, layout.factor, number, *columns) else None
 
+    def hand_over(self, pieces: Sequence[Int32s]) -> tuple[Int32s, Int64s, Floats] | None:
+        """All columns that were read since the last release, for good, where they lie in one piece.
+
+        Parameters
+        ----------
+        pieces
+            The sensors of all rows that shall be in them, in order. None is returned unless these are all that was
+            read into the present memory (a batch that was refused leaves a gap), and fill at least half of it.
+        """
+        sensor, ts, value = self._columns
+        rows = sum(map(len, pieces))
+        if rows != self._used or 2 * rows < len(sensor) or any(piece.base is not sensor for piece in pieces):
+            return None
+        self._columns = _columns(len(sensor))
+        self._used = 0
+        return sensor[:rows], ts[:rows], value[:rows]
+
     def release(self) -> None:
-        """Use the memory of all that was read again: it has been copied. Fresh memory costs more than the copy."""
+        """Use the memory of all that was read again: it has been copied."""
         if len(self._columns[0]) > _KEPT_ROWS:
             self._columns = _columns(1 << 12)
         self._used = 0
@@ -162,20 +187,22 @@ class ArrowReader:
     def _entries(self, names: pa.Array) -> Int32s:
         """`_all` of a dictionary, which may have been read before."""
         buffers = names.buffers()
+        if self._latest and self._latest.holds(names, buffers):
+            return self._latest.sensor
         sizes = tuple([-1 if buffer is None else buffer.size for buffer in buffers])
         if sum(sizes) > _KEPT_BYTES or not buffers[-1]:
             return self._all(names)
         text = memoryview(buffers[-1])
         key = (names.type.id, len(names), names.null_count, sizes, bytes(text[:64]), bytes(text[-64:]))
         kept = self._known.get(key)
-        if kept and all(map(_same, kept.buffers, buffers)):
-            return kept.sensor
-        sensor = self._all(names)
-        if kept is None and len(self._known) == _KEPT:
-            del self._known[next(iter(self._known))]
-        copies = [None if buffer is None else pa.py_buffer(buffer.to_pybytes()) for buffer in buffers]
-        self._known[key] = _Kept(copies, sensor)
-        return sensor
+        if kept is None or not kept.holds(names, buffers):
+            sensor = self._all(names)
+            if kept is None and len(self._known) == _KEPT:
+                del self._known[next(iter(self._known))]
+            copies = [None if buffer is None else pa.py_buffer(buffer.to_pybytes()) for buffer in buffers]
+            kept = self._known[key] = _Kept(names.type.id, copies, sensor)
+        self._latest = kept
+        return kept.sensor
 
     def _sift(self, batch: pa.RecordBatch, gathered: Gathered, refusals: Refusals) -> None:
         """Take the rows of a valid batch that can be used and refuse the others."""

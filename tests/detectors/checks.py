@@ -228,6 +228,18 @@ def check_foreign_snapshots_are_refused(name: str, params: Params) -> None:
     assert plain(detector.state) == before
 
 
+def check_records_move(name: str, params: Params) -> None:
+    """Some records of a snapshot are taken over to other slots, bit by bit; the other slots begin anew."""
+    first, second, fresh = make(name, params), make(name, params), make(name, params)
+    run(first, EVENTFUL)
+    origin = np.arange(SLOTS, dtype=np.int64)[::-1].copy()
+    origin[0] = -1
+    second.restore(first.snapshot(), origin)
+    for slot, at in enumerate(origin.tolist()):
+        expected = fresh.state[slot] if at < 0 else first.state[at]
+        assert second.state[slot].tobytes() == expected.tobytes()
+
+
 def check_memory_is_stated(name: str, params: Params) -> None:
     """The docstring states the bytes a sensor costs, and the snapshot holds no more than these."""
     kind = registry.get(name)

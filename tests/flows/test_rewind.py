@@ -25,7 +25,7 @@ def _count(items: list[Any], batch: int, recovery: Recovery) -> list[tuple[str, 
     keyed = op.key_on("key", op.input("read", flow, TestingSource(items, batch)), str)
     counted = op.stateful_map("count", keyed, lambda state, _: ((state or 0) + 1, (state or 0) + 1))
     op.output("seen", counted, TestingSink(seen))
-    run_main(flow, epoch_interval=timedelta(0), recovery_config=recovery.prepare())
+    run_main(flow, epoch_interval=timedelta(0), recovery_config=recovery.begin())
     return seen
 
 
@@ -59,4 +59,4 @@ def test_a_damaged_part_is_named(tmp_path: Path) -> None:
     _count(["a"], 1, recovery)
     (recovery.directory / "part-2.sqlite3").write_bytes(b"no database")
     with pytest.raises(StateError, match=r"part-2\.sqlite3 is damaged"):
-        recovery.prepare()
+        recovery.begin()

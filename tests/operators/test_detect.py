@@ -10,7 +10,6 @@ import pytest
 from detectors.contract import Lane
 from domain.city import City, Sensor, Zone
 from domain.clock import SECOND
-from domain.errors import StateError
 from domain.findings import Phase, Verdict
 from domain.monitors import Monitor, Select
 from domain.records import Frame, Panes
@@ -96,15 +95,19 @@ def test_a_snapshot_goes_on_where_it_was_taken() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changed", "message"),
+    ("changed", "goes_on"),
     [
-        ((replace(GAS, params={"rising": ["21 %LEL"]}), SILENT), "other parameters or other sensors"),
-        ((replace(GAS, select=Select(sensors=("G0",))), SILENT), "other parameters or other sensors"),
-        ((SILENT,), "holds the monitors"),
+        (GAS, ["G0", "G1"]),
+        (replace(GAS, params={"rising": ["21 %LEL"]}), []),
+        (replace(GAS, select=Select(sensors=("G0",))), ["G0"]),
+        (replace(GAS, name="other"), []),
     ],
 )
-def test_a_snapshot_of_other_monitors_is_refused(changed: tuple[Monitor, ...], message: str) -> None:
-    """State that means something else is never taken up quietly; the error says what to do."""
-    state = Bank(LAYOUT, 0, Lane.FAST).snapshot()
-    with pytest.raises(StateError, match=message):
-        Bank(Layout(replace(CITY, monitors=changed), 1), 0, Lane.FAST, state)
+def test_what_is_watched_as_before_goes_on(changed: Monitor, goes_on: list[str]) -> None:
+    """A monitor of the same name, with the same parameters, ends what it had found; all others begin anew."""
+    first = Bank(LAYOUT, 0, Lane.FAST)
+    first.fast(_frame([(1, 1, 25.0), (2, 1, 25.0)]))
+    city = replace(CITY, monitors=(changed, SILENT))
+    second = Bank(Layout(city, 1), 0, Lane.FAST, first.snapshot())
+    ended = second.fast(_frame([(1, 2, 1.0), (2, 2, 1.0)]))
+    assert [f.sensor for f in (ended.findings if ended else ())] == goes_on

@@ -15,8 +15,9 @@ from domain.records import DeadLetter, Frame, RawBatch
 from domain.settings import EngineSettings
 from domain.streams import Partition, Source
 from operators.decode import Decoder
-from operators.intake import AHEAD, TICK_MARGIN, Intake, PartitionIntake
+from operators.intake import TICK_MARGIN, Intake, PartitionIntake
 from operators.layout import Layout
+from operators.pace import AHEAD
 from tests.operators.streams import T0, city
 
 CITY = city(4)
@@ -83,7 +84,7 @@ def test_all_shards_hear_of_a_pane_that_closed() -> None:
     """A shard without rows would otherwise keep its panes open."""
     items = _intake(Given(_batch((1, _json("S0", 1)), (9, _json("S0", 9))))).next()
     assert items is not None
-    frames = [item for item in items if isinstance(item, Frame)]
+    frames = [item for item in items if isinstance(item, Frame) and item.watermark != NEVER]
     assert sorted(frame.shard for frame in frames) == [0, 1]
     assert {frame.watermark for frame in frames} == {T0 + 7 * SECOND}
 
@@ -179,3 +180,12 @@ def test_nothing_heard_is_no_time_at_all() -> None:
     closing = intake.next()
     assert closing is not None
     assert {frame.watermark for frame in closing if isinstance(frame, Frame)} == {NEVER}
+
+
+def test_what_was_all_refused_ends_where_its_clock_was() -> None:
+    """Others may have heard of its watermark already: the end does not fall behind it."""
+    intake = _intake(Given(_batch((1, b"{"), (90, b"{"))))
+    intake.next()
+    closing = intake.next()
+    assert closing is not None
+    assert {frame.watermark for frame in closing if isinstance(frame, Frame)} == {T0 + 80 * SECOND}

@@ -9,6 +9,8 @@ import numpy as np
 import orjson
 import pyarrow as pa
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from domain.clock import MILLISECOND, SECOND
 from domain.records import Decoded, RawBatch
@@ -236,3 +238,48 @@ def test_rows_are_their_own_after_the_next_batch() -> None:
     second = decoder.decode(RawBatch.of("p", [stream(batch(value=pa.array([9.0] * 4)))], [5], [6]))
     assert first.value.tolist() == [0.5, 1.0, -2.0, 3.25] * 3000
     assert second.value.tolist() == [9.0] * 4
+
+
+_TEXTS = {
+    "plain": '{"sensor":"G1","ts":%d,"value":7.5}',
+    "escaped": '{"sensor":"\\u00471","ts":%d,"value":8.5}',
+    "packet": '{"sensor":"G1","t0":%d,"hz":1,"v":[1,2]}',
+    "no": "no message %d",
+}
+
+#: Rows of good streams, and messages of other kinds between them: `-n` is a stream of n rows with a bad one at its end.
+_KINDS = st.one_of(st.integers(1, 6), st.integers(-6, -1), st.sampled_from(["broken", *_TEXTS]))
+_MIXES = st.lists(st.lists(_KINDS, max_size=4), max_size=4)
+
+
+def _message(kind: int | str, at: int) -> bytes:
+    if kind == "broken":
+        codes = pa.DictionaryArray.from_arrays(pa.array([0, 0, 0, 9]), pa.array(["G1"]), safe=False)
+        return stream(batch(codes))
+    if isinstance(kind, str):
+        return (_TEXTS[kind] % (MS + at)).encode()
+    n = abs(kind)
+    values = np.arange(at, at + n, dtype=float)
+    if kind < 0:
+        values[-1] = np.nan
+    return stream(batch(pa.array(["G1"] * n).dictionary_encode(), pa.array([MS] * n, pa.timestamp("ms")), values))
+
+
+@example([[-4, "escaped"]])  # as many rows as were read as Arrow, but others
+@example([[2, "broken", 2]])  # what was read of it is in the memory, and in no piece
+@given(_MIXES)
+@settings(max_examples=50)
+def test_however_messages_are_batched_their_rows_are_the_same(mix: list[list[int | str]]) -> None:
+    """Good streams alone are handed over uncopied; beside others, or after a refused row, they are copied."""
+    decoder, found, alone = Decoder(CITY), [], []
+    decoder._arrow._columns = np.empty(8, np.int32), np.empty(8, np.int64), np.empty(8)  # soon full
+    for number, kinds in enumerate(mix):
+        messages = [_message(kind, 100 * number + 10 * i) for i, kind in enumerate(kinds)]
+        found.append(decoder.decode(RawBatch.of("p", messages, range(len(messages)), [0] * len(messages))))
+        alone.append([decode(message) for message in messages])
+    for decoded, each in zip(found, alone, strict=True):
+        for name in ("sensor", "ts", "value"):
+            expected = [x for one in each for x in getattr(one, name).tolist()]
+            assert getattr(decoded, name).tolist() == expected
+        assert decoded.message.tolist() == [i for i, one in enumerate(each) for _ in range(len(one))]
+        assert dead(decoded) == [x for one in each for x in dead(one)]
