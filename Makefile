@@ -11,11 +11,12 @@ PYTEST_ARGS ?=
 BENCH_ARGS ?=
 DATA ?= ../shared/data
 SCORE_ARGS ?=
+SOAK_ARGS ?=
 NAMES ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test check bench score pictures wheel lock clean
+.PHONY: help demo test soak check bench score pictures wheel lock audit clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -26,6 +27,10 @@ demo: $(VENV)/.installed ## fifteen minutes of a simulated city, from readings t
 test: check ## check, then all tests
 	@mkdir -p build
 	@$(BIN)/pytest $(PYTEST_ARGS)
+
+soak: $(VENV)/.installed ## faults injected for real, for a quarter of an hour; figures in build/soak.json
+	@$(BIN)/python -m tests.soak $(SOAK_ARGS)
+	@LIFELINE_SOAK=1 LIFELINE_LOAD_SECONDS=600 $(BIN)/pytest -q tests/kafka/test_load.py tests/kafka/test_command.py
 
 check: $(VENV)/.installed ## lint, format and types
 	@$(BIN)/ruff check --quiet .
@@ -52,6 +57,9 @@ lock: build/uv/bin/uv ## write both locks anew from pyproject.toml (UPGRADE=1: w
 	lock --output-file requirements.lock; \
 	lock --output-file requirements-dev.lock --extra dev --constraint requirements.lock
 
+audit: build/audit/bin/pip-audit ## known vulnerabilities of what is in the lock; fails where the service that knows them is out of reach
+	@build/audit/bin/pip-audit --strict --disable-pip --require-hashes --requirement requirements.lock
+
 clean: ## remove the environment and everything that was built or measured
 	@rm -rf $(VENV) build
 	@find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
@@ -76,6 +84,10 @@ $(VENV)/.installed: requirements-dev.lock pyproject.toml | $(BIN)/python
 	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.lock
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
+
+build/audit/bin/pip-audit: $(BIN)/python
+	@$(BIN)/python -m venv build/audit
+	@build/audit/bin/python -m pip install --quiet pip-audit
 
 build/uv/bin/uv:
 	@for python in $${PYTHON:-} python3.12 python3.11 python3; do "$$python" -m venv build/uv 2>/dev/null && break; done

@@ -172,8 +172,16 @@ def _fields(record: Any) -> dict[str, Any]:
 
 
 def _settings_fields(settings: EngineSettings) -> dict[str, Any]:
-    times = {name: "never" if ns is None else duration_text(ns) for name, ns in settings.time}
-    return dict(settings) | {"block": duration_text(settings.block), "time": times}
+    times = {name: _time_text(ns) for name, ns in settings.time}
+    spans = {
+        name: _time_text(getattr(settings, name))
+        for name in ("block", "second_look", "stale", "silence", "lag", "heartbeat")
+    }
+    return dict(settings) | spans | {"time": times}
+
+
+def _time_text(ns: int | None) -> str:
+    return "never" if ns is None else duration_text(ns)
 
 
 def _misspelt_files(folder: Path, problems: Problems) -> None:

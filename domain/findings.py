@@ -122,6 +122,8 @@ class AlertEventType(StrEnum):
     UPDATED = "updated"  # more evidence, same level
     ESCALATED = "escalated"  # a graver level
     CLEARED = "cleared"
+    AMENDED = "amended"  # readings that came late show it to have been otherwise
+    WITHDRAWN = "withdrawn"  # ... or not to have been at all
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,10 +159,15 @@ class Alert:
 
 @dataclass(frozen=True, slots=True)
 class AlertEvent:
-    """One step in the life of an alert; the alert's state is carried along, so that the last event is the state."""
+    """One step in the life of an alert; the alert's state is carried along, so that the last event is the state.
 
-    id: UUID  # of alert and seq
+    A revision says what an alert should have been: it counts as coming after the event whose `seq` it bears.
+    """
+
+    id: UUID  # of alert, seq and revision
     seq: int  # 0, 1, 2, ... within the alert
     type: AlertEventType
     ts: int  # event time at which the desk could know
     alert: Alert
+    revision: int = 0  # 1, 2, ... of that seq; 0: the desk's own step
+    note: str = ""  # of a revision: why, and what changed

@@ -6,18 +6,26 @@ from prometheus_client import Counter, Gauge, Histogram
 
 __all__ = [
     "ALERT_EVENTS",
+    "BACKLOG",
+    "BEHIND",
     "DEAD_LETTERS",
     "DUPLICATES",
+    "EPOCH_SECONDS",
     "EVENT_TO_ALERT",
     "FINDINGS",
     "LATE_ROWS",
     "MESSAGES",
     "OFFSET_GAPS",
+    "OUTBOX_AGE",
+    "OUTBOX_BYTES",
     "READINGS",
     "SINK_RETRIES",
     "SINK_ROWS",
+    "SINK_UP",
+    "SNAPSHOT",
     "SNAPSHOT_SECONDS",
     "WATERMARK",
+    "WATERMARK_LAG",
 ]
 
 MESSAGES = Counter("lifeline_messages_total", "Messages polled from the source.", ["partition"])
@@ -31,6 +39,13 @@ DEAD_LETTERS = Counter(
     "lifeline_dead_letters_total", "Records, or rows of one, that could not be used.", ["partition", "reason"]
 )
 WATERMARK = Gauge("lifeline_watermark_timestamp_seconds", "Event time that a partition has come to.", ["partition"])
+WATERMARK_LAG = Gauge(
+    "lifeline_watermark_lag_seconds", "Recorded time of the last message less the event time come to.", ["partition"]
+)
+BEHIND = Gauge(
+    "lifeline_behind_seconds", "Age of the last message read, where more of them wait: live only.", ["partition"]
+)
+BACKLOG = Gauge("lifeline_backlog_messages", "Messages that wait in the source: live only.", ["partition"])
 FINDINGS = Counter("lifeline_findings_total", "Records of findings.", ["kind", "verdict", "phase"])
 ALERT_EVENTS = Counter("lifeline_alert_events_total", "Steps in the lives of alerts.", ["kind", "type", "level"])
 EVENT_TO_ALERT = Histogram(
@@ -40,9 +55,20 @@ EVENT_TO_ALERT = Histogram(
 )
 SINK_ROWS = Counter("lifeline_sink_rows_total", "Rows delivered.", ["sink", "table"])
 SINK_RETRIES = Counter("lifeline_sink_retries_total", "Deliveries tried again.", ["sink"])
+SINK_UP = Gauge("lifeline_sink_up", "Whether the sink takes what it is sent (1) or not (0).", ["sink"])
+OUTBOX_BYTES = Gauge("lifeline_outbox_bytes", "Results that wait for ClickHouse, by where they wait.", ["place"])
+OUTBOX_AGE = Gauge("lifeline_outbox_age_seconds", "How long the oldest result has been waiting for ClickHouse.")
 SNAPSHOT_SECONDS = Histogram(
     "lifeline_snapshot_seconds",
     "Time to copy one step's state of one key for a snapshot.",
     ["step"],
     buckets=(0.0001, 0.001, 0.01, 0.1, 1, 10),
+)
+SNAPSHOT = Gauge(
+    "lifeline_snapshot_timestamp_seconds", "When the state was last cut for a snapshot; the one before is written."
+)
+EPOCH_SECONDS = Histogram(
+    "lifeline_epoch_seconds",
+    "From one snapshot to the next: the interval that was asked for, or longer where there is too much to do.",
+    buckets=(0.1, 0.5, 1, 2, 5, 10, 20, 60, 300),
 )

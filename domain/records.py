@@ -163,6 +163,8 @@ class Frame:
     video: tuple[VideoEvent, ...] = ()
     late: LateRows | None = None
     ended: bool = False  # the partition's stream is over: it holds no pane open any more
+    findings: tuple[Finding, ...] = ()  # about the partition itself (`domain.operations`)
+    spoken: int = 0  # recorded time of the partition's first message, in the frame that comes with it
 
     def __len__(self) -> int:
         return len(self.sensor)
@@ -231,3 +233,5 @@ class Verdicts:
     recorded: int = field(default=0, compare=False)
     ended: bool = False  # nothing follows from this shard
     early: tuple[Finding, ...] = ()  # of the fast lane, told before: here for those who need all findings in order
+    settled: bool = False  # of the second look: what should have been found
+    late: tuple[LateRows, ...] = ()  # that the second look has put in their places

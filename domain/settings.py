@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
 
-from domain.clock import MILLISECOND, SECOND
+from domain.clock import HOUR, MILLISECOND, MINUTE, SECOND
 from domain.units import nanoseconds
 
 __all__ = ["FROM_FILE", "EngineSettings", "TimeRules"]
@@ -71,7 +71,44 @@ class EngineSettings(_Settings):
     keep_dead: int = Field(
         default=65_536, strict=True, ge=0, description="bytes of a refused message that are kept with its reason"
     )
+    spool: int = Field(
+        default=1 << 30,
+        strict=True,
+        ge=0,
+        description="bytes of results that each process keeps on disk while ClickHouse is away; then the flow waits",
+    )
+    second_look: _Time = Field(
+        default=0,
+        description="readings that come late by up to this still correct alerts by themselves; as much of the stream "
+        "is held in memory. 0: `lifeline review` corrects them from what is stored",
+    )
+    stale: _TimeOrNever = Field(
+        default=HOUR,
+        description="steps of alerts that are older are stored but told to nobody while the engine catches up; then "
+        "the last step of those that are still active. None ('never'): everything is told at once",
+    )
+    silence: _TimeOrNever = Field(
+        default=MINUTE,
+        description="a partition without a message for so long is silent, and the feed when no partition speaks; "
+        "at least max_ahead, and ten expected readings of the partition's fastest sensor. None ('never'): not watched",
+    )
+    lag: _TimeOrNever = Field(
+        default=MINUTE,
+        description="live, an alert is sent while what is read was recorded so long ago. None ('never'): none is",
+    )
+    heartbeat: _Positive = Field(
+        default=15 * SECOND, description="live, a heartbeat is sent that often while epochs come through"
+    )
     time: TimeRules = TimeRules()
+
+    @model_validator(mode="after")
+    def _look_of_panes(self) -> Self:
+        if self.second_look % self.time.pane:
+            raise ValueError(
+                f"expected a second_look of whole panes of {self.time.pane / SECOND:g} s, got "
+                f"{self.second_look / SECOND:g} s"
+            )
+        return self
 
     @model_validator(mode="after")
     def _block_of_panes(self) -> Self:

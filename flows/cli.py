@@ -15,13 +15,17 @@ from flows.commands.city import city
 from flows.commands.clickhouse import clickhouse
 from flows.commands.compare import compare
 from flows.commands.demo import demo
+from flows.commands.dlq import dlq
+from flows.commands.doctor import doctor
 from flows.commands.record import record
 from flows.commands.rehearse import rehearse
 from flows.commands.replay import replay
+from flows.commands.review import review
 from flows.commands.score import score
 from flows.commands.simulate import simulate
 from flows.commands.sql import sql
 from flows.commands.tune import tune
+from flows.logs import configure, fail
 from flows.run import cause
 
 __all__ = ["app", "main"]
@@ -33,20 +37,36 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (city, replay, demo, check, sql, record, simulate, rehearse, score, tune, compare):
+for command in (
+    city,
+    replay,
+    review,
+    demo,
+    check,
+    doctor,
+    sql,
+    record,
+    simulate,
+    rehearse,
+    score,
+    tune,
+    compare,
+):
     app.command()(command)
 app.add_typer(clickhouse, name="clickhouse")
+app.add_typer(dlq, name="dlq")
 
 
 def main() -> None:
     """Run the command line; what we raise on purpose is one clear message and exit code 1."""
+    configure()
     try:
         app()
     except Exception as error:
         ours = cause(error)
         if ours is None:
             raise
-        print(f"lifeline: {ours}", file=sys.stderr)
+        fail(str(ours))
         sys.exit(1)
 
 

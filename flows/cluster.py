@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import secrets
+import signal
 import socket
 import subprocess
 import sys
@@ -12,17 +14,23 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Final
 
+from flows.logs import fail
 from flows.run import stopping
 from sinks.clickhouse.client import PASSWORD_VARIABLE, Dsn
 from sinks.clickhouse.serve import Serving
 
-__all__ = ["run_processes", "without_option"]
+__all__ = ["end_with_parent", "run_processes", "without_option"]
 
 #: Seconds between looks at the processes and at whether to stop.
 _LOOK: Final = 0.2
 
 #: Seconds that the others have to end when one process has failed.
 _GRACE: Final = 15.0
+
+#: Tells a process of the cluster who has started it.
+_PARENT: Final = "LIFELINE_PARENT"
+
+_PR_SET_PDEATHSIG: Final = 1
 
 
 def run_processes(processes: int, dsn: str, serve: int | None) -> int:
@@ -49,7 +57,7 @@ def run_processes(processes: int, dsn: str, serve: int | None) -> int:
                 told = time.monotonic()
                 if failed is not None:
                     code = children[failed].returncode
-                    print(f"lifeline: process {failed} ended with {code}: stopping the others", file=sys.stderr)
+                    fail(f"process {failed} ended with {code}: stopping the others")
                 for child in running:
                     child.terminate()
             elif told is not None and failed is not None and time.monotonic() - told > _GRACE:
@@ -57,6 +65,19 @@ def run_processes(processes: int, dsn: str, serve: int | None) -> int:
                     child.kill()  # it may wait for the one that is gone
             _wait(children)
         return next((code for child in children if (code := child.returncode)), 0)
+
+
+def end_with_parent() -> None:
+    """Stop, as SIGTERM would have it, when the process that started this one as part of a cluster is gone.
+
+    It may be killed without a chance to tell anybody: the kernel tells.
+    """
+    parent = os.environ.get(_PARENT)
+    if parent is None:
+        return
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != int(parent):  # it was gone before the kernel was asked
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _wait(children: Sequence[subprocess.Popen[bytes]]) -> None:
@@ -71,7 +92,7 @@ def _wait(children: Sequence[subprocess.Popen[bytes]]) -> None:
 @contextmanager
 def _shared(dsn: str, serve: int | None) -> Iterator[tuple[str, dict[str, str]]]:
     """A DSN that every process can use, and the environment to use it in."""
-    environment = dict(os.environ)
+    environment = os.environ | {_PARENT: str(os.getpid())}
     target = Dsn.parse(dsn)
     if target.scheme != "chdb":
         yield dsn, environment

@@ -11,27 +11,36 @@ from datetime import timedelta
 from functools import partial
 from hashlib import sha256
 from threading import Event
-from typing import Any
+from typing import Any, Final
 
 from bytewax.outputs import Sink
+from clickhouse_connect.driver.client import Client
 
 from domain.city import City
-from domain.errors import ConfigError, Problem
+from domain.clock import SECOND
+from domain.errors import ConfigError, Problem, SinkError, SinkRefused
 from domain.settings import EngineSettings
 from domain.streams import Source
 from flows.graph import Outlets, city_flow
+from flows.membership import Membership
 from flows.run import Cluster, Recovery, run
 from operators.decode import Decoder
 from operators.intake import Intake
 from operators.layout import Layout
+from operators.pace import Pace
+from operators.pulse import Pulse
 from sinks.clickhouse.client import Dsn, connect
-from sinks.clickhouse.schema import ensure_schema, load_registry
+from sinks.clickhouse.schema import check_schema, ensure_schema, load_registry
 from sinks.clickhouse.serve import Serving
 from sinks.clickhouse.sink import ClickHouseSink
+from sinks.clickhouse.spool import Spool
 
 __all__ = ["Engine"]
 
 log = logging.getLogger(__name__)
+
+#: Seconds that the database has to answer an insert.
+ANSWER: Final = 60
 
 
 @dataclass(frozen=True)
@@ -50,8 +59,10 @@ class Engine:
     epoch
         Between snapshots, where nothing is kept for recovery.
     scope
-        What sets this run's blocks apart from those of other runs in the same database: by default the city and its
-        shards.
+        What sets this run's blocks apart from those of other runs in the same database: by default the city, its
+        shards and the stream.
+    look
+        Seconds between two looks for new partitions, live.
     """
 
     city: City
@@ -66,42 +77,85 @@ class Engine:
     alerts: Mapping[str, Sink[Any]] = field(default_factory=dict)
     store: Mapping[str, Sink[Any]] = field(default_factory=dict)
     scope: str | None = None
+    look: float = 5.0
 
     def run(self, stop: Event | None = None) -> None:
         """Run to the end of the stream, or until `stop` is set."""
-        with self._database() as dsn:
-            store: dict[str, Sink[Any]] = dict(self.store)
-            if dsn is not None:
-                names = [sensor.id for sensor in self.city.sensors]
-                store["clickhouse"] = ClickHouseSink(dsn, names, self._scope)
+        stop = stop or Event()
+        with self._database(stop) as database:
+            store: dict[str, Sink[Any] | ClickHouseSink] = dict(self.store)
+            if database is not None:
+                store["clickhouse"] = database
             layout = Layout(self.city, self.settings.shards)
-            intake = Intake(
-                self.source,
-                partial(Decoder, self.city, keep=self.settings.keep_dead),
-                layout,
-                self.settings,
-                live=self.live,
-                stop=stop,
-                alone=not self.cluster.addresses,
-            )
-            outlets = Outlets(store, self.alerts)
-            flow = city_flow(intake, layout, self.settings, outlets, kept=self.recovery is not None)
-            # The registry and the libraries stay: a garbage collection that walks them would hold up the fast lane.
-            gc.collect()
-            gc.freeze()
-            run(flow, self.cluster, self.recovery, self.epoch)
-            intake.raise_failure()
+            if self.recovery is not None:
+                self.recovery.fit(**self._kept)
+            membership = Membership(self.source, self.recovery, self.cluster, self.look if self.live else None)
+            members = membership.begin()
+            pulse = self._pulse() if self.live else None
+            while members and not stop.is_set():
+                pause = Event()
+                intake = Intake(
+                    self.source,
+                    partial(Decoder, self.city, keep=self.settings.keep_dead),
+                    layout,
+                    self.settings,
+                    members=members,
+                    live=self.live,
+                    stop=stop,
+                    pause=pause,
+                    alone=not self.cluster.addresses,
+                    pulse=pulse,
+                    pace=self._pace(),
+                )
+                outlets = Outlets(store, self.alerts)
+                flow = city_flow(intake, layout, self.settings, outlets, kept=self.recovery is not None)
+                # The registry and the libraries stay: a garbage collection that walks them would hold up the fast lane.
+                gc.collect()
+                gc.freeze()
+                with membership.watching(members, pause):
+                    run(flow, self.cluster, self.recovery, self.epoch)
+                intake.raise_failure()
+                if not pause.is_set():
+                    return
+                if not stop.is_set():
+                    members = membership.join(members, intake.watermark)
+
+    def _pace(self) -> Pace | None:
+        """Processes of a cluster that share a recovery directory catch up together."""
+        if self.recovery is None or not self.cluster.addresses:
+            return None
+        return Pace(self.recovery.directory / "pace", self.cluster.process, len(self.cluster.addresses))
+
+    def _pulse(self) -> Pulse:
+        city, settings = self.city, self.settings
+        epoch = self.recovery.interval if self.recovery else self.epoch
+        every = max(settings.heartbeat, round(epoch.total_seconds() * SECOND))
+        return Pulse(city.name, city.levels, self.cluster.process, every, settings.lag)
+
+    @property
+    def _kept(self) -> dict[str, object]:
+        """What state is numbered and cut by: it stays as it is for as long as the state does."""
+        block, pane = self.settings.block, self.settings.time.pane
+        return {
+            "city": self.city.name,
+            "shards": self.settings.shards,
+            "block": f"{block / SECOND:g} s",
+            "pane": f"{pane / SECOND:g} s",
+        }
 
     @property
     def _scope(self) -> str:
         if self.scope is not None:
             return self.scope
-        streams = sha256("\n".join(self.source.partitions()).encode()).hexdigest()[:8]
+        streams = sha256(self.source.identity.encode()).hexdigest()[:8]
         return f"{self.city.name}/{self.settings.shards}/{streams}"
 
     @contextmanager
-    def _database(self) -> Iterator[str | None]:
-        """The database, made ready; others may read it meanwhile."""
+    def _database(self, stop: Event) -> Iterator[ClickHouseSink | None]:
+        """The database, made ready; others may read it meanwhile.
+
+        One that is away is waited for where results can wait on disk, and it was there before.
+        """
         if self.dsn is None:
             yield None
             return
@@ -118,13 +172,45 @@ class Engine:
                     )
                 ]
             )
+        spool = self._spool()
         with ExitStack() as stack:
-            client = connect(self.dsn)
-            stack.callback(client.close)
-            if self.cluster.first:
-                ensure_schema(client)
-                load_registry(client, self.city)
+            try:
+                stack.callback(self._connect(prepared=False).close)
+                prepared = True
+                if spool is not None:
+                    spool.folder.mkdir(parents=True, exist_ok=True)
+            except SinkRefused:
+                raise
+            except SinkError as error:
+                if embedded or spool is None or not spool.folder.exists():
+                    raise
+                log.warning("%s. Results wait in %s until it is back", error, spool.folder)
+                prepared = False
             if embedded and self.serve is not None:
                 server = stack.enter_context(Serving(self.dsn, port=self.serve))
                 log.info("ClickHouse HTTP interface: %s", server.address)
-            yield self.dsn
+            names = [sensor.id for sensor in self.city.sensors]
+            opening = partial(self._connect, prepared=prepared or not self.cluster.first)
+            yield stack.enter_context(ClickHouseSink(opening, names, self._scope, spool, stop))
+
+    def _connect(self, *, prepared: bool) -> Client:
+        """Open the database: one that must be `prepared` by now, or else one that the first process prepares."""
+        assert self.dsn is not None
+        client = connect(self.dsn, timeout=ANSWER, patient=True)
+        try:
+            if prepared:
+                check_schema(client)
+            elif self.cluster.first:
+                ensure_schema(client)
+                load_registry(client, self.city)
+        except BaseException:
+            client.close()
+            raise
+        return client
+
+    def _spool(self) -> Spool | None:
+        if self.recovery is None:
+            return None
+        self.recovery.prepare()
+        root, processes = self.recovery.directory / "outbox", max(1, len(self.cluster.addresses))
+        return Spool.of_process(root, self.settings.spool, self.cluster.process, processes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any, Never, TypeVar
 
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow, Stream
@@ -15,11 +15,12 @@ from domain.clock import END
 from domain.findings import AlertEvent
 from domain.records import Aggregates, DeadLetter, Frame, Panes, Verdicts
 from domain.settings import EngineSettings
+from operators.alerts.pager import Page
 from operators.intake import Intake
 from operators.layout import Layout
-from operators.steps import aggregate, correlate, detect, order, stateful
+from operators.steps import Numbered, aggregate, correlate, detect, look_again, order, stateful
 from sinks.clickhouse.blocks import Block, Blocks
-from sinks.clickhouse.sink import ClickHouseSink, EpochSink
+from sinks.clickhouse.sink import ClickHouseSink, Delivery, Item
 
 __all__ = ["Outlets", "city_flow"]
 
@@ -31,7 +32,7 @@ class Outlets:
     """Where results go; every sink by a name of its own."""
 
     #: Everything that is stored: blocks, findings, alert events, video events, late rows, dead letters.
-    store: Mapping[str, Sink[Any]] = field(default_factory=dict)
+    store: Mapping[str, Sink[Any] | ClickHouseSink] = field(default_factory=dict)
     #: The steps in the lives of alerts, for people.
     alerts: Mapping[str, Sink[Any]] = field(default_factory=dict)
 
@@ -62,30 +63,43 @@ def city_flow(
             op.output(f"to_{name}_at_once", at_once, sink)
     aggregates = aggregate("aggregate", panes, layout, settings, kept=kept)
     seen_in_order = detect("detect", panes, layout, kept=kept)
-    alerts = correlate("correlate", seen_in_order, layout, live=intake.live, kept=kept)
+    for_the_desk = seen_in_order
+    if settings.second_look:
+        seen_again = look_again("look_again", frames, layout, settings, len(intake.names), kept=kept)
+        for_the_desk = op.merge("for_the_desk", seen_in_order, seen_again)
+    behind, stale = settings.second_look, settings.stale
+    alerts = correlate("correlate", for_the_desk, layout, live=intake.live, behind=behind, stale=stale, kept=kept)
 
-    blocks = _blocks("blocks", op.merge("rows", panes, aggregates), settings, kept)
+    blocks = _blocks("blocks", op.merge("rows", panes, aggregates), layout, settings, kept)
     rare = op.merge(
         "rare",
         op.flat_map_batch("findings", seen_in_order, _findings),
-        op.flat_map_batch("alerts", alerts, lambda items: [event for _, event in items]),
+        op.flat_map_batch("alerts", alerts, lambda items: [item for _, item in items if isinstance(item, AlertEvent)]),
         op.flat_map_batch("kept", panes, _kept),
         op.flat_map_batch("dead", records, lambda items: [item for _, item in items if isinstance(item, DeadLetter)]),
     )
     for name, sink in (outlets.store or {"nowhere": _Nowhere()}).items():
         if isinstance(sink, ClickHouseSink):
-            op.output(f"to_{name}", blocks, sink)
-            every = op.merge(f"stored_{name}", at_once, rare)
-            op.output(f"to_{name}_by_epoch", op.key_on(f"rare_{name}", every, lambda _: "all"), EpochSink(sink))
+            by_block = _stored(f"to_{name}", blocks, sink)
+            every = op.key_on(f"rare_{name}", op.merge(f"rows_{name}", at_once, rare), lambda _: "all")
+            by_epoch = _stored(f"to_{name}_by_epoch", every, sink)
+            op.output(f"after_{name}", op.merge(f"stored_{name}", by_block, by_epoch), _Nowhere())
         else:
-            op.output(f"to_{name}", op.merge(f"stored_{name}", blocks, rare), sink)
-    told: Stream[AlertEvent] = op.flat_map_batch("told", alerts, lambda items: [event for _, event in items])
+            unkeyed = op.flat_map_batch(f"blocks_{name}", blocks, lambda items: [block for _, block in items])
+            op.output(f"to_{name}", op.merge(f"stored_{name}", unkeyed, rare), sink)
+    told: Stream[AlertEvent] = op.flat_map_batch("told", alerts, _told)
+    if outlets.alerts:
+        # What the engine says of itself goes straight there, past all that may be held up.
+        said = op.flat_map_batch("said", records, lambda items: [x for _, x in items if isinstance(x, AlertEvent)])
+        told = op.merge("told_and_said", told, said)
     for name, sink in outlets.alerts.items():
         op.output(f"to_{name}", told, sink)
     return flow
 
 
-def _blocks(step_id: str, up: KeyedStream[Panes | Aggregates], settings: EngineSettings, kept: bool) -> Stream[Block]:
+def _blocks(
+    step_id: str, up: KeyedStream[Panes | Aggregates], layout: Layout, settings: EngineSettings, kept: bool
+) -> KeyedStream[Block]:
     """Rows for the store, gathered by shard and bucket of event time."""
 
     def build(first: Panes | Aggregates, state: Any) -> Blocks:
@@ -98,8 +112,16 @@ def _blocks(step_id: str, up: KeyedStream[Panes | Aggregates], settings: EngineS
             else:
                 yield from blocks.aggregates(item)
 
-    keyed = stateful(step_id, up, build, take, kept=kept)
-    return op.flat_map_batch(f"{step_id}_out", keyed, lambda items: [block for _, block in items])
+    return stateful(step_id, up, build, take, Numbered(layout, Blocks.renumbered), kept=kept)
+
+
+def _stored(step_id: str, up: KeyedStream[Any], sink: ClickHouseSink) -> KeyedStream[Never]:
+    """Items into the database: a step by key, where they are, since only those are told when an epoch ends."""
+
+    def build(_: Item, state: None) -> Delivery:
+        return sink.delivery()
+
+    return stateful(step_id, up, build, Delivery.take)
 
 
 def _only(step_id: str, up: Stream[tuple[str, Any]], kind: type[X]) -> Stream[tuple[str, X]]:
@@ -108,6 +130,10 @@ def _only(step_id: str, up: Stream[tuple[str, Any]], kind: type[X]) -> Stream[tu
 
 def _findings(items: list[tuple[str, Verdicts]]) -> Iterable[Any]:
     return [verdicts.findings for _, verdicts in items if verdicts.findings]
+
+
+def _told(items: list[tuple[str, AlertEvent | Page]]) -> Iterable[AlertEvent]:
+    return [item.event for _, item in items if isinstance(item, Page)]
 
 
 def _kept(items: list[tuple[str, Panes]]) -> Iterable[Any]:

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
 import typer
+
+from domain.clock import SECOND
+from domain.units import nanoseconds
+from flows.logs import LogFormat
 
 __all__ = [
     "Addresses",
     "Backup",
     "CityName",
     "DsnOption",
+    "LogOption",
     "ProcessId",
     "Processes",
     "RecoveryDirectory",
     "ServePort",
     "SnapshotInterval",
+    "WarmUp",
     "Workers",
+    "duration",
+    "moment",
 ]
 
 CityName: TypeAlias = Annotated[str, typer.Argument(help="Name of a shipped city, or a folder with city files.")]
@@ -28,6 +37,9 @@ DsnOption: TypeAlias = Annotated[
         envvar="LIFELINE_DSN",
         help="Database: chdb:///directory (embedded) or clickhouse://user@host:port/database.",
     ),
+]
+LogOption: TypeAlias = Annotated[
+    LogFormat, typer.Option("--log", envvar="LIFELINE_LOG", help="How log lines are written to standard error.")
 ]
 ServePort: TypeAlias = Annotated[
     int | None,
@@ -55,4 +67,31 @@ SnapshotInterval: TypeAlias = Annotated[
 ]
 Backup: TypeAlias = Annotated[
     float, typer.Option("--backup-interval", "-b", min=0, help="Seconds for which old snapshots are kept for backups.")
+]
+
+
+def duration(text: str) -> int:
+    """A duration of the command line in ns.
+
+    >>> duration("2 min")
+    120000000000
+    """
+    try:
+        return nanoseconds(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def moment(when: datetime | None, default: int) -> int:
+    """A time of the command line, UTC, in ns; `default` where none was given."""
+    return default if when is None else int(when.replace(tzinfo=UTC).timestamp()) * SECOND
+
+
+WarmUp: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        parser=duration,
+        metavar="DURATION",
+        help="How long before the first change detectors begin, such as '1 d'; by default with all that is stored.",
+    ),
 ]

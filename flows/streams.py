@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from threading import Event
 from urllib.parse import parse_qsl, urlsplit
 
 from domain import metrics
@@ -34,7 +35,13 @@ def is_live(stream: str) -> bool:
 
 
 def open_stream(
-    stream: str, city: City, *, batch: int = 4096, speed: float | None = None, until_end: bool = False
+    stream: str,
+    city: City,
+    *,
+    batch: int = 4096,
+    speed: float | None = None,
+    until_end: bool = False,
+    stop: Event | None = None,
 ) -> Source:
     """Open the source that `stream` names.
 
@@ -46,6 +53,8 @@ def open_stream(
         Times real time, for a recording or the simulator; None: as fast as it goes.
     until_end
         Stop at the end that a Kafka topic has now.
+    stop
+        Until it is set, a Kafka topic that is not there yet is waited for; None: that is an error.
 
     Raises ConfigError where the text fits none of the forms, SourceError where the source cannot be opened.
     """
@@ -56,9 +65,20 @@ def open_stream(
         topics = [topic for topic in parts.path.strip("/").split(",") if topic]
         if not parts.netloc or not topics:
             raise _wrong(stream, "expected kafka://BROKER:PORT/TOPIC")
-        options = _options(stream, parts.query, {"start"})
+        options = _options(stream, parts.query, {"start", "gaps"})
         start = parse_start(options.get("start", "earliest"))
-        return KafkaSource(parts.netloc, topics, start=start, until_end=until_end, on_gap=_count_gap)
+        gaps = options.get("gaps", "alert")
+        if gaps not in ("alert", "expected"):
+            raise _wrong(stream, f"expected gaps=alert or gaps=expected, got gaps={gaps}")
+        return KafkaSource(
+            parts.netloc,
+            topics,
+            start=start,
+            until_end=until_end,
+            on_gap=_count_gap,
+            gapless=gaps == "alert",
+            stop=None if until_end else stop,
+        )
     if stream.startswith("simulator:"):
         options = _options(stream, stream.partition("?")[2], {"seed", "minutes"})
         seed = _whole(stream, options.get("seed", "1"))

@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import logging
+from contextlib import ExitStack
 from datetime import timedelta
+from math import inf
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from bytewax.outputs import Sink
-from prometheus_client import start_http_server
 
 from domain.city import City
 from domain.city_files import load_settings
+from domain.clock import SECOND
 from domain.errors import ConfigError, Problem
-from flows.cluster import run_processes
+from domain.health import HEALTH
+from flows.cluster import end_with_parent, run_processes
 from flows.commands.check import check_city
+from flows.deadline import deadline
 from flows.engine import Engine
+from flows.logs import LogFormat, configure
 from flows.options import (
     Addresses,
     Backup,
     CityName,
     DsnOption,
+    LogOption,
     Processes,
     ProcessId,
     RecoveryDirectory,
@@ -30,6 +36,7 @@ from flows.options import (
     Workers,
 )
 from flows.run import Cluster, Recovery, stopping
+from flows.status import Status, place
 from flows.streams import is_live, open_stream
 from sinks.alertmanager import AlertmanagerSink
 from sinks.clickhouse.client import DEFAULT_DSN
@@ -52,7 +59,7 @@ def city(
     ] = "",
     alertmanager: Annotated[str, typer.Option(help="Also send alerts to this Alertmanager.", metavar="URL")] = "",
     metrics: Annotated[
-        str, typer.Option(help="Where Prometheus finds the metrics; empty: nowhere.")
+        str, typer.Option(help="Where /metrics, /healthz and /readyz are found; empty: nowhere.", metavar="HOST:PORT")
     ] = "127.0.0.1:9464",
     speed: Annotated[float | None, typer.Option(help="Times real time, of a simulator (1) or a recording.")] = None,
     until_end: Annotated[bool, typer.Option(help="Stop at the present end of the Kafka topics.")] = False,
@@ -64,12 +71,17 @@ def city(
     no_recovery: Annotated[bool, typer.Option(help="Keep no state between runs.")] = False,
     snapshot_interval: SnapshotInterval = 5.0,
     backup_interval: Backup = 0.0,
+    stop_within: Annotated[
+        float, typer.Option(min=0, help="Seconds that a stop may take; then the process ends as a crash would.")
+    ] = 30.0,
+    log_format: LogOption = LogFormat.CONSOLE,
 ) -> None:
     """Watch a city: read its stream, detect, correlate, and send alerts and aggregates on.
 
     SIGTERM and Ctrl-C stop it cleanly: what is in flight is finished and the state written, so the next start goes on
     there.
     """
+    configure(log_format, news=True, context={} if process_id is None else {"process": process_id})
     registry = check_city(city)
     if processes > 1:
         raise typer.Exit(run_processes(processes, dsn, serve_port))
@@ -78,24 +90,25 @@ def city(
         raise ConfigError(
             [Problem("", "", "--process-id", f"expected one below the number of addresses, got {process_id}")]
         )
-    if metrics:
-        host, _, port = metrics.rpartition(":")
-        if not port.isdecimal():
-            raise ConfigError([Problem("", "", "--metrics", f"expected HOST:PORT, got {metrics!r}")])
-        try:
-            start_http_server(int(port) + cluster.process, host or "127.0.0.1")
-        except (OSError, OverflowError) as error:
-            raise ConfigError([Problem("", "", "--metrics", f"cannot listen at {metrics}: {error}")]) from error
     if stream.startswith("simulator:") and speed is None:
         speed = 1.0
-    with stopping() as stop:
+    settings = load_settings(city)
+    HEALTH.live = is_live(stream) and not until_end
+    HEALTH.behind = inf if settings.lag is None else settings.lag / SECOND
+    HEALTH.patience = max(HEALTH.patience, 5 * snapshot_interval)
+    with ExitStack() as stack:
+        if metrics:
+            stack.enter_context(Status(*place(metrics, cluster.process), HEALTH))
+        stack.enter_context(deadline(stop_within))
+        stop = stack.enter_context(stopping())
+        end_with_parent()
         engine = Engine(
             registry,
-            load_settings(city),
-            open_stream(stream, registry, speed=speed, until_end=until_end),
+            settings,
+            open_stream(stream, registry, speed=speed, until_end=until_end, stop=stop),
             dsn,
             serve=serve_port,
-            live=is_live(stream) and not until_end,
+            live=HEALTH.live,
             cluster=cluster,
             recovery=None if no_recovery else _recovery(recovery, snapshot_interval, backup_interval),
             alerts=_alert_sinks(registry, kafka_alerts, alertmanager),

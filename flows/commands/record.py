@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -13,11 +14,13 @@ import typer
 from rich.console import Console
 
 from domain.clock import iso
-from domain.errors import LifelineError
+from domain.errors import LifelineError, SourceError
 from sources.kafka import KafkaPartition, KafkaSource, parse_start
 from sources.recorder import Recorder
 
 __all__ = ["copy", "record"]
+
+log = logging.getLogger(__name__)
 
 
 def copy(
@@ -31,7 +34,8 @@ def copy(
 ) -> int:
     """Copy a stream to a recording folder until it ends or `stopped`; return the number of messages.
 
-    Goes on where an existing recording of the same partitions ends, so it may be stopped and started at will.
+    Goes on where an existing recording of the same topics ends, so it may be stopped and started at will. Partitions
+    that are added meanwhile are recorded from their beginning.
 
     Parameters
     ----------
@@ -48,13 +52,12 @@ def copy(
     clock
         Seconds that only grow.
     """
-    names = source.partitions()
-    recorder = Recorder(folder, names)
+    recorder = Recorder(folder, source.partitions())
     running: dict[str, KafkaPartition] = {}
     messages = newest = 0
     flushed = clock()
     try:
-        for name in names:
+        for name in recorder.names:
             running[name] = source.open(name, recorder.position(name))
         while running and not stopped():
             idle = True
@@ -73,6 +76,8 @@ def copy(
                 recorder.flush()
                 report(messages, newest)
                 flushed = clock()
+                for name in () if source.until_end else recorder.add(_present(source)):
+                    running[name] = source.open(name, None)
             if idle and running:
                 time.sleep(0.005)
     finally:
@@ -82,6 +87,14 @@ def copy(
         for partition in running.values():
             partition.close()
     return messages
+
+
+def _present(source: KafkaSource) -> Sequence[str]:
+    try:
+        return source.refresh()
+    except SourceError as error:  # what is being read waits for its broker, too
+        log.warning("cannot look for new partitions: %s", error)
+        return ()
 
 
 def record(

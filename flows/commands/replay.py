@@ -6,7 +6,7 @@ import re
 import time
 from collections import Counter
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import takewhile
 from pathlib import Path
 from threading import Event
@@ -18,14 +18,14 @@ from rich.table import Table
 
 from domain.city import City
 from domain.city_files import load_settings
-from domain.clock import SECOND, TS_MAX, TS_MIN, iso
+from domain.clock import TS_MAX, TS_MIN, iso
 from domain.errors import ConfigError, Problem, SourceError
 from domain.findings import Alert
 from domain.settings import EngineSettings
 from flows.books import Books
 from flows.commands.check import check_city
 from flows.engine import Engine
-from flows.options import CityName, Workers
+from flows.options import CityName, Workers, moment
 from flows.run import Cluster, stopping
 from sinks.clickhouse.client import Dsn, connect, drop_database
 from sinks.clickhouse.read import alerts_of, rows_per_table
@@ -73,7 +73,7 @@ def replay(
         registry = replace(registry, monitors=monitors_for(registry, detector, params))
     elif dsn is None and not is_database(recording):
         dsn = DEFAULT_DSN
-    job = _Job(registry, load_settings(city), dsn, _ns(since, TS_MIN), _ns(until, TS_MAX), speed, batch, workers)
+    job = _Job(registry, load_settings(city), dsn, moment(since, TS_MIN), moment(until, TS_MAX), speed, batch, workers)
     if not is_database(recording) and (since or until):
         raise ConfigError([Problem("", "", "since", "times can be chosen from a database only")])
     table = Table(title=f"{registry.name}: {recording}", title_justify="left")
@@ -134,10 +134,6 @@ class _Job:
         client.close()
         console.print(f"[dim]{target}: " + ", ".join(f"{name} {count:,}" for name, count in rows.items() if count))
         return raised
-
-
-def _ns(when: datetime | None, default: int) -> int:
-    return default if when is None else int(when.replace(tzinfo=UTC).timestamp()) * SECOND
 
 
 def _database(dsn: str, record: Path) -> str:

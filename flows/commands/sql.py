@@ -19,7 +19,7 @@ from rich.text import Text
 from domain.errors import SinkError
 from sinks.clickhouse.client import DEFAULT_DSN, Dsn, connect, owner_of, translated
 
-__all__ = ["OutputFormat", "run", "sql"]
+__all__ = ["OutputFormat", "reader", "run", "sql"]
 
 
 class OutputFormat(StrEnum):
@@ -47,7 +47,7 @@ def sql(
 
 def run(query: str, dsn: str, format: OutputFormat = OutputFormat.TABLE) -> None:
     """Run one query and write its result to standard output. Raises SinkError, SinkRefused or ConfigError."""
-    client = _open(Dsn.parse(dsn))
+    client = reader(Dsn.parse(dsn))
     try:
         with translated():
             if format is OutputFormat.TABLE:
@@ -61,7 +61,8 @@ def run(query: str, dsn: str, format: OutputFormat = OutputFormat.TABLE) -> None
         client.close()
 
 
-def _open(target: Dsn) -> Client:
+def reader(target: Dsn) -> Client:
+    """Open a database to read it: that of an embedded directory through whoever owns it. Raises SinkError."""
     if target.scheme != "chdb" or target.path == ":memory:":
         return connect(target)
     owner = owner_of(target.path)

@@ -9,7 +9,7 @@ from pathlib import Path
 from sinks.clickhouse.client import connect
 from sinks.clickhouse.read import STORED
 
-__all__ = ["Tables", "chdb", "differences", "tables"]
+__all__ = ["Tables", "chdb", "compared", "differences", "tables"]
 
 #: Sorted rows by table.
 Tables = dict[str, list[str]]
@@ -39,12 +39,20 @@ def tables(dsn: str) -> Tables:
         client.close()
 
 
-def differences(found: Tables, expected: Tables) -> dict[str, str]:
-    """By table what is missing and what is too much: empty where all rows are the same."""
+def compared(found: Tables, expected: Tables) -> dict[str, tuple[list[str], list[str]]]:
+    """By table the rows that are missing and those that are too many; only tables that differ."""
     said = {}
     for table in sorted(found.keys() | expected.keys()):
         have, want = Counter(found.get(table, ())), Counter(expected.get(table, ()))
         missing, extra = sorted((want - have).elements()), sorted((have - want).elements())
         if missing or extra:
-            said[table] = f"{len(missing)} rows missing: {missing[:3]}, {len(extra)} too much: {extra[:3]}"
+            said[table] = missing, extra
     return said
+
+
+def differences(found: Tables, expected: Tables) -> dict[str, str]:
+    """The same in words: empty where all rows are the same."""
+    return {
+        table: f"{len(missing)} rows missing: {missing[:3]}, {len(extra)} too much: {extra[:3]}"
+        for table, (missing, extra) in compared(found, expected).items()
+    }

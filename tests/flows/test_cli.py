@@ -69,7 +69,25 @@ def busy() -> Iterator[int]:
 
 @pytest.mark.parametrize(
     "command",
-    ["", "city", "replay", "demo", "check", "sql", "record", "simulate", "rehearse", "clickhouse", "clickhouse serve"],
+    [
+        "",
+        "city",
+        "replay",
+        "review",
+        "demo",
+        "check",
+        "doctor",
+        "sql",
+        "record",
+        "simulate",
+        "rehearse",
+        "clickhouse",
+        "clickhouse serve",
+        "dlq",
+        "dlq list",
+        "dlq show",
+        "dlq redrive",
+    ],
 )
 def test_every_command_explains_itself(lifeline: Run, capsys: pytest.CaptureFixture[str], command: str) -> None:
     assert lifeline(*command.split(), "--help") == 0
@@ -111,6 +129,10 @@ WRONG = {
     "sql SELECT --dsn {place}": "chdb://",
     "sql SELECT --dsn chdb://{place}/none": "no database",
     "clickhouse serve --dsn clickhouse://somewhere": "chdb://",
+    "dlq list --dsn chdb://{place}/none": "no database",
+    "dlq redrive nowhere": "nowhere",
+    "review nowhere": "nowhere",
+    "review {place}/town --kafka-alerts nonsense": "kafka://BROKERS/TOPIC",
 }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from pathlib import Path
 
@@ -36,20 +35,4 @@ def test_two_processes_stop_together_and_go_on(town: Town, tmp_path: Path) -> No
     with Command(tmp_path, *arguments) as run:
         run.ends()
         assert run.processes() == []
-    assert differences(tables(dsn), town.straight) == {}
-
-
-def test_a_process_that_dies_ends_the_cluster(town: Town, tmp_path: Path) -> None:
-    """The parent stops the other and says so by its exit code; what was kept goes on in one process."""
-    dsn, port = chdb(tmp_path / "clickhouse"), free_port(2)
-    arguments = ["city", town.city, town.recording, "--dsn", dsn, "-s", 0.2, "-r", tmp_path / "recovery"]
-    arguments += ["--metrics", f"127.0.0.1:{port}", "--serve-port", 0]
-    with Command(tmp_path, *arguments, "--speed", 10, "-p", 2) as run:
-        run.comes_to(port + 1, 300)
-        os.kill(max(run.children()), signal.SIGKILL)
-        assert run.wait(30) != 0
-        assert "process 1 ended with -9" in run.err
-        assert run.processes() == []
-    with Command(tmp_path, *arguments, "-w", 2) as run:
-        run.ends()
     assert differences(tables(dsn), town.straight) == {}

@@ -92,7 +92,8 @@ def _partition(names: tuple[str, ...]) -> st.SearchStrategy[list[tuple[int, byte
             out.append(((T0 + clock) * 1_000_000, message(clock - late, sensor, value, camera, form)))
         return out
 
-    row = st.tuples(st.integers(0, 2500), delay, sensors, values, camera, st.integers(0, 12))
+    step = st.integers(0, 2500) | st.sampled_from([0, 90_000])  # in which a partition is silent
+    row = st.tuples(step, delay, sensors, values, camera, st.integers(0, 12))
     return st.lists(row, max_size=40).map(build)
 
 

@@ -1,0 +1,155 @@
+"""`lifeline doctor`: is everything there that an engine needs?"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import urllib3
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from domain.city import City
+from flows.commands.check import check_city
+from flows.doctor import machine
+from flows.doctor.broker import broker, topic
+from flows.doctor.checks import Check, Grade, carried_out
+from flows.doctor.database import database
+from flows.options import DsnOption, RecoveryDirectory
+from flows.status import place
+from flows.streams import open_stream
+from sinks.alertmanager import login
+from sinks.clickhouse.client import DEFAULT_DSN
+from sources.kafka import KafkaSource
+
+__all__ = ["doctor"]
+
+_STYLES = {Grade.OK: "green", Grade.WARN: "yellow", Grade.FAIL: "bold red"}
+
+_Checks = Iterable[tuple[str, Callable[[], Iterable[Check]]]]
+
+
+def doctor(
+    city: Annotated[str, typer.Argument(help="Name of a shipped city, or a folder with city files.")] = "",
+    stream: Annotated[str, typer.Argument(help="kafka://BROKERS/TOPICS, or whatever else the city is read from.")] = "",
+    dsn: DsnOption = DEFAULT_DSN,
+    serve_port: Annotated[int, typer.Option(help="Port of the embedded database.")] = 8123,
+    kafka_alerts: Annotated[str, typer.Option(help="kafka://BROKERS/TOPIC for alerts.", metavar="URL")] = "",
+    alertmanager: Annotated[str, typer.Option(help="Alertmanager.", metavar="URL")] = "",
+    metrics: Annotated[
+        str, typer.Option(help="Where /metrics, /healthz and /readyz will be.", metavar="HOST:PORT")
+    ] = "127.0.0.1:9464",
+    recovery: RecoveryDirectory = Path("lifeline-data/recovery"),
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of lines.")] = False,
+) -> None:
+    """Check what `lifeline city` with the same arguments needs, and say what to do. Nothing is changed.
+
+    Exit code 1 where something will not work.
+    """
+    logging.getLogger("sources").setLevel(logging.CRITICAL)  # each check says what it finds
+    found = carried_out(_checks(city, stream, dsn, serve_port, kafka_alerts, alertmanager, metrics, recovery))
+    checks = list(found) if as_json else list(_told(found, Console(highlight=False)))
+    grades = Counter(check.grade for check in checks)
+    if as_json:
+        typer.echo(
+            json.dumps({"good": not grades[Grade.FAIL], "checks": [asdict(check) for check in checks]}, indent=2)
+        )
+    else:
+        typer.echo(f"{grades[Grade.OK]} ok, {grades[Grade.WARN]} to know of, {grades[Grade.FAIL]} to mend")
+    if grades[Grade.FAIL]:
+        raise typer.Exit(1)
+
+
+def _checks(
+    city: str,
+    stream: str,
+    dsn: str,
+    serve_port: int,
+    kafka_alerts: str,
+    alertmanager: str,
+    metrics: str,
+    directory: Path,
+) -> _Checks:
+    yield from (("python", machine.python), ("packages", machine.packages), ("kernel cache", machine.kernels))
+    if city:
+        yield "city", partial(_city, city)
+    if stream and city:
+        yield "broker" if stream.startswith("kafka://") else "stream", partial(_stream, city, stream)
+    yield "database", partial(database, dsn)
+    yield "recovery store", partial(machine.recovery, directory)
+    yield "disk of the recovery store", partial(machine.disk, "the recovery store", directory)
+    if metrics:
+        yield "port of metrics", partial(_metrics, metrics)
+    if dsn.startswith("chdb:") and serve_port:
+        yield "port of the database", partial(machine.port, "the database", "127.0.0.1", serve_port)
+    if kafka_alerts:
+        yield "topic of alerts", partial(_topic, kafka_alerts)
+    if alertmanager:
+        yield "alertmanager", partial(_alertmanager, alertmanager)
+
+
+def _told(checks: Iterable[Check], console: Console) -> Iterator[Check]:
+    """Print each check as soon as it is known."""
+    for check in checks:
+        lines = Table.grid(padding=(0, 2))
+        lines.add_column(width=4)
+        lines.add_column(width=26)
+        lines.add_column()
+        lines.add_row(Text(check.grade, _STYLES[check.grade]), Text(check.what), Text(check.found))
+        if check.advice:
+            lines.add_row("", "", Text(f"-> {check.advice}"))
+        console.print(lines)
+        yield check
+
+
+def _city(name: str) -> Iterator[Check]:
+    loaded = check_city(name)
+    found = f"{loaded.name}: {len(loaded.sensors):,} sensors, {len(loaded.monitors)} monitors"
+    if loaded.monitors or loaded.video_rules:
+        yield Check.ok("city", found)
+    else:
+        yield Check.warn("city", found, "nothing will be found: add monitors.toml (docs/cities.md)")
+
+
+def _stream(city: str, stream: str) -> Iterator[Check]:
+    loaded: City = check_city(city)
+    source = open_stream(stream, loaded)
+    if isinstance(source, KafkaSource):
+        yield from broker(source)
+    else:
+        yield Check.ok("stream", f"{len(source.partitions())} partitions of {stream}")
+
+
+def _metrics(metrics: str) -> Iterator[Check]:
+    return machine.port("metrics", *place(metrics))
+
+
+def _topic(url: str) -> Iterator[Check]:
+    brokers, _, name = url.removeprefix("kafka://").partition("/")
+    return topic(brokers, name)
+
+
+def _alertmanager(url: str) -> Iterator[Check]:
+    headers = login(url)
+    what = "alertmanager"
+    try:
+        page = f"{url.rstrip('/')}/api/v2/status"
+        answer = urllib3.request("GET", page, headers=headers, timeout=5.0, retries=False, redirect=False)
+    except urllib3.exceptions.HTTPError as error:
+        yield Check.fail(what, f"{url} cannot be reached: {error}", "start it, or check the address")
+        return
+    if answer.status in (401, 403):
+        advice = "set LIFELINE_ALERTMANAGER_USER and LIFELINE_ALERTMANAGER_PASSWORD"
+        yield Check.fail(what, f"{url} answered {answer.status} {answer.reason}", advice)
+    elif answer.status != 200:
+        yield Check.fail(what, f"{url} answered {answer.status} {answer.reason}", "is that address Alertmanager's?")
+    else:
+        yield Check.ok(what, url)
