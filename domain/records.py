@@ -17,6 +17,7 @@ from domain.findings import Finding, VideoEvent
 
 __all__ = [
     "Aggregates",
+    "Bools",
     "Columns",
     "DeadLetter",
     "Decoded",
@@ -33,6 +34,7 @@ __all__ = [
 Int32s = npt.NDArray[np.int32]
 Int64s = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)

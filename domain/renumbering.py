@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
-from domain.records import Int32s, LateRows
+from domain.records import Bools, Int32s, LateRows
 
 __all__ = ["Renumbering", "Roster"]
 
@@ -58,7 +57,7 @@ class Renumbering:
     members: Int32s  # of each sensor of the shard now, its dense index
     gone: tuple[str, ...]  # ids of the sensors that are not on this shard any more
 
-    def rows(self, sensor: Int32s) -> tuple[npt.NDArray[np.bool_], Int32s]:
+    def rows(self, sensor: Int32s) -> tuple[Bools, Int32s]:
         """Which rows stay, and the sensors of those that do."""
         moved = self.index[sensor]
         stays = moved >= 0

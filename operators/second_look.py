@@ -10,11 +10,10 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from detectors.contract import Lane
 from domain.clock import NEVER, floor_to
-from domain.records import Frame, LateRows, Verdicts
+from domain.records import Bools, Frame, LateRows, Verdicts
 from domain.renumbering import Renumbering
 from domain.settings import EngineSettings
 from operators.detect import Bank
@@ -100,7 +99,7 @@ class SecondLook:
         return {"panes": self._store.snapshot(), "banks": banks, "late": tuple(self._late)}
 
 
-def _some(rows: LateRows, which: npt.NDArray[np.bool_]) -> LateRows:
+def _some(rows: LateRows, which: Bools) -> LateRows:
     return LateRows(
         rows.partition,
         rows.sensor[which],

@@ -18,7 +18,7 @@ import orjson
 import pyarrow as pa
 
 from domain.clock import MILLISECOND
-from domain.records import Int64s
+from domain.records import Bools, Int64s
 from simulators.instruments import Instruments
 from simulators.scenario import Scenario
 from simulators.signals import Rows
@@ -117,13 +117,13 @@ class Gateway:
         """How many chunks there are; the last one holds what went over from the one before."""
         return -(-self._span // CHUNK) + 1
 
-    def readings(self, chunk: int) -> tuple[Rows, Int64s, Int64s, npt.NDArray[np.bool_]]:
+    def readings(self, chunk: int) -> tuple[Rows, Int64s, Int64s, Bools]:
         """Rows of a chunk by slot: of each its stamped ms, the value in its last digit, and whether it is sent."""
         seeds = (self._partition, chunk)
         noise, faults = (np.random.default_rng([self._scenario.seed, use, *seeds]) for use in (6, 7))
         return self._tools.measure(chunk * CHUNK, (chunk + 1) * CHUNK, noise, faults)
 
-    def _own(self, rows: Rows, stamped: Int64s, number: Int64s, sent: npt.NDArray[np.bool_]) -> Messages:
+    def _own(self, rows: Rows, stamped: Int64s, number: Int64s, sent: Bools) -> Messages:
         """Readings and packets; a message is recorded once its last row is measured."""
         count = np.diff(rows.bound)
         size = np.where(self._packet, self._hertz, 1)
@@ -135,9 +135,7 @@ class Gateway:
         kind = np.where(self._packet[slots], PACKET, READING).astype(np.uint8)
         return Messages(kind, first, size[slots], slots, rows.ts[first + size[slots] - 1])
 
-    def _tables(
-        self, rows: Rows, stamped: Int64s, number: Int64s, sent: npt.NDArray[np.bool_]
-    ) -> list[tuple[int, bytes]]:
+    def _tables(self, rows: Rows, stamped: Int64s, number: Int64s, sent: Bools) -> list[tuple[int, bytes]]:
         """Arrow messages: one a gateway and second, sensors one after the other."""
         found = []
         for a, b, names in self._arrow:

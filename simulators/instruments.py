@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 from numba import njit
 
 from domain.clock import MILLISECOND
-from domain.records import Floats, Int32s, Int64s
+from domain.records import Bools, Floats, Int32s, Int64s
 from simulators.effects import ClockAhead, Effect, Fault
 from simulators.scenario import Scenario
 from simulators.signals import Rows
@@ -53,7 +52,7 @@ class Instruments:
 
     def measure(
         self, begin: int, end: int, noise: np.random.Generator, faults: np.random.Generator
-    ) -> tuple[Rows, Int64s, Int64s, npt.NDArray[np.bool_]]:
+    ) -> tuple[Rows, Int64s, Int64s, Bools]:
         """Rows in [begin, end) ms by slot: of each its stamped ms, the value in its last digit, and whether it is sent.
 
         `noise` and `faults` are seeded for this span alone, so that it can be measured by itself.

@@ -16,12 +16,11 @@ import pyarrow as pa
 from numba import njit
 
 from domain.clock import NEVER, SECOND
-from domain.records import Int64s
+from domain.records import Bools, Int64s
 
 __all__ = ["TimeReader"]
 
 Octets = npt.NDArray[np.uint8]
-Flags = npt.NDArray[np.bool_]
 
 # Operations of a compiled pattern; a literal is its byte, negated.
 _YEAR, _MONTH, _DAY, _HOUR, _MINUTE, _SECOND, _FRACTION, _ZONE, _YEAR2 = 1, 2, 3, 4, 5, 6, 7, 8, 9
@@ -79,7 +78,7 @@ class TimeReader:
             self._spread(ts)
         return ts
 
-    def _parse(self, cells: pa.StringArray) -> tuple[Int64s, Flags]:
+    def _parse(self, cells: pa.StringArray) -> tuple[Int64s, Bools]:
         ts = np.full(len(cells), NEVER, np.int64)
         zoned = np.zeros(len(cells), np.bool_)
         if self._program is None:
@@ -91,7 +90,7 @@ class TimeReader:
             _scan(text, bounds, self._program, not self._pattern, ts, zoned)
         return ts, zoned
 
-    def _to_utc(self, ts: Int64s, zoned: Flags) -> None:
+    def _to_utc(self, ts: Int64s, zoned: Bools) -> None:
         local = np.flatnonzero(~zoned & (ts != NEVER))
         quarters, where = np.unique(ts[local] // _QUARTER, return_inverse=True)
         offsets = np.array([self._offset(quarter) for quarter in quarters.tolist()], np.int64).reshape(-1, 2)
@@ -185,7 +184,7 @@ def _days(year: int, month: int, day: int) -> int:
 
 @njit(nogil=True, cache=True)
 def _scan(
-    text: Octets, bounds: npt.NDArray[np.int32], program: npt.NDArray[np.int16], epoch: bool, ts: Int64s, zoned: Flags
+    text: Octets, bounds: npt.NDArray[np.int32], program: npt.NDArray[np.int16], epoch: bool, ts: Int64s, zoned: Bools
 ) -> None:
     """Read every cell by the program; cells that do not fit it are left as they are."""
     for row in range(len(ts)):

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import BinaryIO, Final
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
@@ -16,7 +15,7 @@ from pyarrow import csv
 from domain.clock import NEVER
 from domain.errors import SourceError
 from domain.recording import RecordingFormat
-from domain.records import Columns, Floats, Int64s
+from domain.records import Bools, Columns, Floats, Int64s
 from sources.batches import CHUNK, Batch, drop
 from sources.timestamps import TimeReader
 
@@ -30,8 +29,6 @@ OPTIONS: Final[Mapping[str, str]] = {
     "decimal": ".",  # decimal mark
     "missing": "",  # words, separated by |, that stand for "no reading" as an empty cell does: "NA|null"
 }
-
-Flags = npt.NDArray[np.bool_]
 
 
 def read_wide_csv(
@@ -123,7 +120,7 @@ def _columns_of(name: str, header: list[str], form: RecordingFormat) -> dict[str
     return found
 
 
-def _values(columns: list[pa.StringArray], missing: pa.StringArray, decimal: str) -> tuple[Floats, Flags]:
+def _values(columns: list[pa.StringArray], missing: pa.StringArray, decimal: str) -> tuple[Floats, Bools]:
     """Values and which of them are there, both of shape (rows, columns)."""
     rows = len(columns[0])
     value = np.empty((rows, len(columns)))
@@ -158,7 +155,7 @@ def _places(count: int, row: int, malformed: deque[int]) -> tuple[Int64s, int]:
 
 
 def _batch(
-    name: str, sensors: tuple[str, ...], row: int, end: int, place: Int64s, ts: Int64s, value: Floats, present: Flags
+    name: str, sensors: tuple[str, ...], row: int, end: int, place: Int64s, ts: Int64s, value: Floats, present: Bools
 ) -> Columns:
     """Rows `row` to `end` as columns: good ones stand at `place`, the others become one unusable reading each."""
     good, code = np.nonzero(present)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from domain.records import Floats
+from domain.records import Bools, Floats
 
 __all__ = ["period", "vus_pr"]
 
@@ -33,7 +33,7 @@ def period(x: Floats) -> int:
     return best + 3 if 3 <= best <= 300 else 125
 
 
-def vus_pr(labels: npt.NDArray[np.bool_], score: Floats, window: int, thresholds: int = 250) -> float:
+def vus_pr(labels: Bools, score: Floats, window: int, thresholds: int = 250) -> float:
     """VUS-PR of a score.
 
     Parameters

@@ -12,11 +12,11 @@ import numpy as np
 from detectors import registry
 from detectors.contract import Detector
 from domain.findings import Phase
-from domain.records import Floats, Int64s
+from domain.records import Bools, Floats, Int64s
 from workbench.pictures.png import BLACK, BLUE, GREY, PINK, RED, YELLOW, save_png
 from workbench.pictures.recordings import Reader, Recording
 from workbench.sets import _water as water
-from workbench.sets._play import Bools, Played, play
+from workbench.sets._play import Played, play
 
 __all__ = ["Moment", "Picture", "draw"]
 

@@ -9,17 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from detectors import registry
 from detectors.contract import MARK, Detector, GroupDetector, Lane, Reason
 from domain.errors import SourceError
 from domain.findings import Phase
-from domain.records import Floats, Int64s
+from domain.records import Bools, Floats, Int64s
 
-__all__ = ["Bools", "Played", "files", "play", "runs", "write"]
+__all__ = ["Played", "files", "play", "runs", "write"]
 
-Bools = npt.NDArray[np.bool_]
 _PHASES = tuple(Phase)
 
 

@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from detectors import registry
 from detectors.contract import END, MARK, ONSET, Detector, Marks
 from domain.errors import ConfigError, Problem, SourceError
-from domain.records import Floats, Int64s
+from domain.records import Bools, Floats, Int64s
 
 __all__ = [
     "DAY",
@@ -112,7 +111,7 @@ def alarms(marks: Marks) -> Marks:
     return marks[keep]
 
 
-def flags(marks: Marks, ts: Int64s) -> npt.NDArray[np.bool_]:
+def flags(marks: Marks, ts: Int64s) -> Bools:
     """Rows in which any slot is abnormal: from the row at which that was known, to the one before its end."""
     change = np.zeros(len(ts) + 1, np.int64)
     for mark in marks:
@@ -146,7 +145,7 @@ def refuse(detector: str, message: str) -> ConfigError:
     return ConfigError([Problem("", "", "detector", f"{detector}: {message}")])
 
 
-def write_scores(path: Path, ts: Int64s, score: Floats, alarm: npt.NDArray[np.bool_]) -> None:
+def write_scores(path: Path, ts: Int64s, score: Floats, alarm: Bools) -> None:
     """One recording's `timestamp,score,alarm`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     columns = {

@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from detectors import registry
 from domain.errors import SourceError
-from domain.records import Floats
+from domain.records import Bools, Floats
 from workbench.result import RecordScore, SetResult, figure
 from workbench.sets import _water as water
 
@@ -24,7 +23,6 @@ __all__ = ["DEFAULT", "FOLDER", "Scored", "early", "evaluate", "minimum_night_fl
 
 DEFAULT: Final = "pressure_residual"
 FOLDER: Final = "leakdb_hanoi_regen"
-Flags = npt.NDArray[np.bool_]
 
 _INTERVAL: Final = 1800.0
 _DAY: Final = 48
@@ -43,7 +41,7 @@ class Scored:
     false_a_year: float
 
 
-def runs(flags: Flags) -> list[tuple[int, int]]:
+def runs(flags: Bools) -> list[tuple[int, int]]:
     """First and last row of each run of flagged rows.
 
     >>> runs(np.array([0, 1, 1, 0, 1], bool))
@@ -53,7 +51,7 @@ def runs(flags: Flags) -> list[tuple[int, int]]:
     return [(int(a), int(b) - 1) for a, b in zip(edges[::2], edges[1::2], strict=True)]
 
 
-def early(label: Flags, flag: Flags) -> list[float]:
+def early(label: Bools, flag: Bools) -> list[float]:
     """What each leak of a scenario earns for early detection, 0 to 1."""
     earned = []
     for begin, end in runs(label):
@@ -65,7 +63,7 @@ def early(label: Flags, flag: Flags) -> list[float]:
     return earned
 
 
-def score(labels: list[Flags], flags: list[Flags]) -> Scored:
+def score(labels: list[Bools], flags: list[Bools]) -> Scored:
     """The figures over all half-hours of all scenarios."""
     label, flag = np.concatenate(labels), np.concatenate(flags)
     tp, fp = int((label & flag).sum()), int((~label & flag).sum())
@@ -81,12 +79,12 @@ def score(labels: list[Flags], flags: list[Flags]) -> Scored:
     )
 
 
-def _false(label: Flags, flag: Flags) -> list[tuple[int, int]]:
+def _false(label: Bools, flag: Bools) -> list[tuple[int, int]]:
     """Episodes that touch no leak."""
     return [(a, b) for a, b in runs(flag) if not label[a : b + 1].any()]
 
 
-def minimum_night_flow(flow: Floats, part: float, window: int = 10, acts: int = 0) -> Flags:
+def minimum_night_flow(flow: Floats, part: float, window: int = 10, acts: int = 0) -> Bools:
     """The set's own baseline: days whose least flow is above that of the last days by more than a part.
 
     Parameters

@@ -13,9 +13,9 @@ from typing import Any, Final
 import numpy as np
 
 from domain.errors import SourceError
-from domain.records import Floats, Int64s
+from domain.records import Bools, Floats, Int64s
 from workbench.result import RecordScore, SetResult, figure
-from workbench.sets._play import Bools, files, play, runs, write
+from workbench.sets._play import files, play, runs, write
 
 __all__ = ["DEFAULT", "FOLDER", "PARAMS", "TRAIN", "Recording", "counts", "evaluate", "load"]
 
