@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -21,7 +19,7 @@ from sources.batches import Batch, Chunks, drop, take
 from sources.ndjson import read_ndjson
 from sources.pacing import Pacer
 from sources.parquet import MESSAGES, columns_of, read_messages, read_readings
-from sources.texts import natural, texts_of
+from sources.texts import UNREADABLE, natural, texts_of
 from sources.wide_csv import read_wide_csv
 
 __all__ = ["Recording", "files_of", "open_recording"]
@@ -138,7 +136,7 @@ class RecordedPartition(Partition):
         except StopIteration:
             self._ended = True
             raise
-        except (OSError, EOFError, zlib.error, zipfile.BadZipFile, UnicodeDecodeError) as error:
+        except (*UNREADABLE, UnicodeDecodeError) as error:
             raise SourceError(f"{self._name}, after message {self._position}: {error}") from error
         self._at = 0
         if self._pacer:
@@ -184,7 +182,7 @@ def _parts(path: Path, city: City) -> Iterator[tuple[str, Chunks]]:
         else:
             for name, opened in texts_of(path):
                 yield name, _text(name, path, opened, city)
-    except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         raise SourceError(f"{path}: {error}") from error
 
 

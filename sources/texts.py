@@ -6,19 +6,23 @@ import gzip
 import io
 import re
 import zipfile
+import zlib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO, Final, cast
 
-__all__ = ["natural", "texts_of"]
+__all__ = ["UNREADABLE", "natural", "texts_of"]
+
+#: What reading such a file raises when it is damaged, or not there.
+UNREADABLE: Final = (OSError, EOFError, zlib.error, zipfile.BadZipFile)
 
 
 def texts_of(path: Path) -> list[tuple[str, Callable[[], BinaryIO]]]:
     """Name and opener of each text in a plain, .gz or .zip file, which is told by its first bytes.
 
     A single text has the file's own name; members of an archive go by name, 2 before 10. What reading raises is passed
-    on: OSError, EOFError, zlib.error, zipfile.BadZipFile.
+    on: `UNREADABLE`.
     """
     with path.open("rb") as file:
         magic = file.read(4)

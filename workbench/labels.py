@@ -8,7 +8,6 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import BinaryIO
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
@@ -18,6 +17,7 @@ from domain.findings import Alert
 from domain.recording import RecordingFormat
 from sources.texts import texts_of
 from sources.timestamps import TimeReader
+from workbench.spans import runs
 
 __all__ = ["Event", "Score", "events_of", "score"]
 
@@ -78,8 +78,4 @@ def _from_text(opened: Callable[[], BinaryIO], form: RecordingFormat) -> list[Ev
         )
     ts = TimeReader(form.format, form.timezone, form.rate).read(table.column(0).combine_chunks())
     marked = pc.cast(table.column(1), pa.float64()).to_numpy() > 0
-    edges = np.flatnonzero(np.diff(marked.astype(np.int8), prepend=0, append=0))
-    return [
-        Event(int(ts[first]), int(ts[last - 1]), form.labels[0])
-        for first, last in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
-    ]
+    return [Event(int(ts[first]), int(ts[last]), form.labels[0]) for first, last in runs(marked)]

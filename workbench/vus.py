@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from domain.records import Bools, Floats
+from workbench.spans import runs
 
 __all__ = ["period", "vus_pr"]
 
@@ -52,8 +53,7 @@ def vus_pr(labels: Bools, score: Floats, window: int, thresholds: int = 250) -> 
     bounds = falling[np.linspace(0, n - 1, thresholds).astype(np.int64)]
     flagged = np.searchsorted(-falling, -bounds, side="right")  # rows at or above each threshold
     since = np.searchsorted(-bounds, -score, side="left")  # the first threshold at which a row is flagged
-    edges = np.flatnonzero(np.diff(labels.astype(np.int8), prepend=0, append=0))
-    spans = list(zip(edges[::2].tolist(), (edges[1::2] - 1).tolist(), strict=True))
+    spans = runs(labels)
     positives = int(labels.sum())
     total = 0.0
     for w in range(window + 1):

@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from domain.clock import DAY
 from domain.errors import ConfigError, SourceError
 from workbench.sets import _water as water
 from workbench.sets import battledim
 
 DATA = Path(__file__).parents[3] / "shared/data" / battledim.FOLDER
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="the recordings are not there")
-D = water.DAY
+D = DAY
 
 
 def test_an_alarm_goes_to_the_leak_that_began_last() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from domain.errors import SourceError
 from workbench.sets import leakdb
+from workbench.spans import runs
 
 DATA = Path(__file__).parents[3] / "shared/data" / leakdb.FOLDER
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="the recordings are not there")
@@ -44,8 +45,8 @@ def test_confusion_by_hand() -> None:
 def test_the_baseline_flags_days_above_the_last_ten() -> None:
     """A day 25 % above is flagged at 20 %, and not remembered; acting from 06:00 moves the flags by twelve rows."""
     flow = np.repeat([100.0] * 11 + [125.0] * 2 + [100.0], 48)
-    assert leakdb.runs(leakdb.minimum_night_flow(flow, 0.2)) == [(11 * 48, 13 * 48 - 1)]
-    assert leakdb.runs(leakdb.minimum_night_flow(flow, 0.2, acts=12)) == [(11 * 48 + 12, 13 * 48 + 11)]
+    assert runs(leakdb.minimum_night_flow(flow, 0.2)) == [(11 * 48, 13 * 48 - 1)]
+    assert runs(leakdb.minimum_night_flow(flow, 0.2, acts=12)) == [(11 * 48 + 12, 13 * 48 + 11)]
     assert not leakdb.minimum_night_flow(flow, 0.3).any()
 
 

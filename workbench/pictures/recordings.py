@@ -13,7 +13,7 @@ from domain.clock import MINUTE
 from domain.records import Floats, Int64s
 from workbench.sets import _water as water
 from workbench.sets import battledim, gecco, leakdb, munich, nab, skab
-from workbench.sets._play import runs
+from workbench.spans import runs
 
 __all__ = [
     "Reader",

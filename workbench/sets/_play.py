@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,14 @@ import numpy as np
 
 from detectors import registry
 from detectors.contract import MARK, Detector, GroupDetector, Lane, Reason
+from domain.clock import DAY, SECOND
 from domain.errors import SourceError
 from domain.findings import Phase
 from domain.records import Bools, Floats, Int64s
+from workbench.result import RecordScore
+from workbench.spans import runs
 
-__all__ = ["Played", "files", "play", "runs", "write"]
+__all__ = ["Played", "files", "judged", "play", "rising", "write"]
 
 _PHASES = tuple(Phase)
 
@@ -82,7 +85,7 @@ def play(
     """
     n, p = values.shape
     wide = np.ones(p)
-    detector = registry.build(name, params, low * wide, high * wide, wide * 1e9 / step, unit)
+    detector = registry.build(name, params, low * wide, high * wide, wide * SECOND / step, unit)
     timed = detector.lane is Lane.PANE
     own = "score" in (detector.STATE.names or ())
     slot = np.arange(p, dtype=np.int32)
@@ -118,14 +121,27 @@ def files(folder: Path, *patterns: str) -> list[Path]:
     return sorted(found, key=lambda path: (path.parent, len(path.name), path.name))
 
 
-def runs(flags: Bools) -> Iterator[tuple[int, int]]:
-    """First and last row of each run of flags.
+def rising(ts: Int64s) -> Int64s:
+    """Times that go back or stand still, each moved to just after the one before: rows are read in their order.
 
-    >>> list(runs(np.array([True, False, True, True])))
-    [(0, 0), (2, 3)]
+    >>> rising(np.array([5, 3, 9])).tolist()
+    [5, 6, 9]
     """
-    edges = np.flatnonzero(np.diff(flags.astype(np.int8), prepend=0, append=0))
-    yield from ((int(a), int(b) - 1) for a, b in zip(edges[::2], edges[1::2], strict=True))
+    order = np.arange(len(ts))
+    return np.maximum.accumulate(ts - order) + order
+
+
+def judged(name: str, ts: Int64s, event: Bools, alarm: Bools) -> RecordScore:
+    """What the alarms did on the rows of a recording that are scored, beside the rows that are labelled an event."""
+    events = runs(event)
+    delays = [
+        float(ts[a + int(np.argmax(alarm[a : b + 1]))] - ts[a]) / SECOND for a, b in events if alarm[a : b + 1].any()
+    ]
+    touches = [(bool(event[a]), bool(event[a : b + 1].any())) for a, b in runs(alarm)]
+    false = sum(not touched for _, touched in touches)
+    early = sum(touched and not inside for inside, touched in touches)
+    days = float(ts[-1] - ts[0]) / DAY if len(ts) else 0.0
+    return RecordScore(name, len(events), tuple(delays), false, days, early)
 
 
 def write(out: Path, timestamp: Sequence[str], played: Played) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -19,8 +19,6 @@ from domain.errors import ConfigError, Problem, SourceError
 from domain.records import Bools, Floats, Int64s
 
 __all__ = [
-    "DAY",
-    "HOUR",
     "Leak",
     "Table",
     "alarms",
@@ -33,9 +31,6 @@ __all__ = [
     "write_alarms",
     "write_scores",
 ]
-
-HOUR: Final = 3_600_000_000_000
-DAY: Final = 24 * HOUR
 
 
 @dataclass(frozen=True, slots=True)

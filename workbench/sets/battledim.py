@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from detectors import registry
+from domain.clock import DAY, HOUR, SECOND
 from domain.errors import SourceError
 from domain.records import Floats
 from workbench.result import RecordScore, SetResult, figure
@@ -26,9 +27,9 @@ FOLDER: Final = "battledim"
 
 _INTERVAL: Final = 300.0
 #: An alarm is credited to leaks that began at most so long ago; abrupt ones are to be found within `_SOON`.
-_REACH: Final = 14 * water.DAY
-_SOON: Final = 72 * water.HOUR
-_MONTH: Final = 365.25 / 12 * water.DAY
+_REACH: Final = 14 * DAY
+_SOON: Final = 72 * HOUR
+_MONTH: Final = 365.25 / 12 * DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,16 +105,16 @@ def evaluate(folder: Path, detector: str | None, params: Mapping[str, Any] | Non
         return sum(found.delays.get(leak.pipe, _SOON + 1) <= _SOON for leak in abrupt)
 
     blind = {
-        f"blind every {days} days": credit(list(range(begin + days * water.DAY, end, days * water.DAY)), leaks)
+        f"blind every {days} days": credit(list(range(begin + days * DAY, end, days * DAY)), leaks)
         for days in (3, 7, 14)
     }
     false = len(ours.false) / months
     record = RecordScore(
         "scada",
         len(leaks),
-        tuple(delay / 1e9 for delay in ours.delays.values()),
+        tuple(delay / SECOND for delay in ours.delays.values()),
         len(ours.false),
-        (end - begin) / water.DAY,
+        (end - begin) / DAY,
     )
     if out:
         target = out / "battledim" / name
@@ -121,7 +122,7 @@ def evaluate(folder: Path, detector: str | None, params: Mapping[str, Any] | Non
         water.write_scores(target / "scada.csv", data.ts, flag.astype(np.float64), flag)
         water.write_alarms(target / "scada.jsonl", water.described(marks))
     delays = ", ".join(
-        f"{leak.pipe} {ours.delays[leak.pipe] / water.HOUR:.0f} h" for leak in leaks if leak.pipe in ours.delays
+        f"{leak.pipe} {ours.delays[leak.pipe] / HOUR:.0f} h" for leak in leaks if leak.pipe in ours.delays
     )
     rows = [
         figure(

@@ -6,7 +6,6 @@ Monitoring of Drinking-Water Quality.
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +13,12 @@ from typing import Any, Final
 
 import numpy as np
 
+from domain.clock import MINUTE
 from domain.errors import SourceError
 from domain.records import Bools, Floats, Int64s
-from workbench.result import RecordScore, SetResult, figure
-from workbench.sets._play import files, play, runs, write
+from sources.texts import texts_of
+from workbench.result import SetResult, figure
+from workbench.sets._play import files, judged, play, rising, write
 from workbench.vus import period, vus_pr
 
 __all__ = ["DEFAULT", "FOLDER", "OPERATION", "PARAMS", "TRAIN", "Recording", "evaluate", "load"]
@@ -31,7 +32,6 @@ TRAIN: Final = 16_165
 OPERATION: Final = ("Tp", "Fm", "Fm_2")
 #: A minute a step. Unsmoothed minutes of such sensors have heavy tails: hence the high index.
 PARAMS: Final = {"step": "1 min", "index": [16.0]}
-_MINUTE: Final = 60_000_000_000
 _BEGIN: Final = "2016-08-04"
 
 
@@ -50,8 +50,9 @@ class Recording:
 
 def load(path: Path) -> Recording:
     """One file of the set; raises SourceError."""
-    with gzip.open(path, "rt") if path.suffix == ".gz" else path.open() as stream:
-        lines = stream.read().splitlines()
+    ((_, opened),) = texts_of(path)
+    with opened() as stream:
+        lines = stream.read().decode().splitlines()
     names = [name.strip('"') for name in lines[0].split(",")]
     if "Time" not in names or names[-1] != "EVENT":
         raise SourceError(f"{path}: expected the columns ,Time,...,EVENT, got {lines[0]!r}")
@@ -61,8 +62,7 @@ def load(path: Path) -> Recording:
     if not rows:
         raise SourceError(f"{path}: expected rows with a value in every column, found none")
     stamp = [row[at] for row in rows]
-    ts = np.array(stamp, "M8[ns]").astype(np.int64)
-    ts = np.maximum.accumulate(ts - np.arange(len(ts))) + np.arange(len(ts))
+    ts = rising(np.array(stamp, "M8[ns]").astype(np.int64))
     values = np.array([[float(x) for x in row[at + 1 : -1]] for row in rows])
     event = np.array([row[-1].lower() in ("true", "1") for row in rows])
     train = TRAIN if stamp[0] <= _BEGIN else 0  # row numbers may be a file's own
@@ -78,8 +78,9 @@ def evaluate(folder: Path, detector: str | None, params: Mapping[str, Any] | Non
         recording = load(path)
         columns = [c for c, sensor in enumerate(recording.sensors) if sensor not in OPERATION]
         sensors = [recording.sensors[c] for c in columns]
-        played = play(name, chosen, sensors, recording.ts, recording.values[:, columns].copy(), _MINUTE)
-        y, p = recording.event[recording.train :], played.alarm[recording.train :]
+        played = play(name, chosen, sensors, recording.ts, recording.values[:, columns].copy(), MINUTE)
+        first = recording.train
+        y, p = recording.event[first:], played.alarm[first:]
         total += (int((y & p).sum()), int((~y & p).sum()), int((y & ~p).sum()))
         events += int(y.sum())
         minutes += len(y)
@@ -87,7 +88,7 @@ def evaluate(folder: Path, detector: str | None, params: Mapping[str, Any] | Non
         if recording.event.any():
             window = period(recording.values[:, 0])
             surface.append([vus_pr(recording.event, score, window) for score in (played.score, random)])
-        records.append(_record(recording, played.alarm))
+        records.append(judged(recording.name, recording.ts[first:], y, p))
         if out is not None:
             write(out / "gecco" / name / f"{recording.name}.csv", recording.timestamp, played)
     tp, fp, fn = total.tolist()
@@ -121,14 +122,3 @@ def evaluate(folder: Path, detector: str | None, params: Mapping[str, Any] | Non
         figure("median delay", float(np.median(delays)) if delays else None, unit="s"),
     ]
     return SetResult("gecco", rows, name, records)
-
-
-def _record(recording: Recording, alarm: Bools) -> RecordScore:
-    first = recording.train
-    y, p, ts = recording.event[first:], alarm[first:], recording.ts[first:]
-    events = list(runs(y))
-    delays = [float(ts[a + int(np.argmax(p[a : b + 1]))] - ts[a]) / 1e9 for a, b in events if p[a : b + 1].any()]
-    false = sum(not y[a : b + 1].any() for a, b in runs(p))
-    early = sum(bool(not y[a] and y[a : b + 1].any()) for a, b in runs(p))
-    days = float(ts[-1] - ts[0]) / 86_400e9 if len(ts) else 0.0
-    return RecordScore(recording.name, len(events), tuple(delays), false, days, early)

@@ -18,6 +18,7 @@ from domain.errors import SourceError
 from domain.records import Bools, Floats
 from workbench.result import RecordScore, SetResult, figure
 from workbench.sets import _water as water
+from workbench.spans import runs
 
 __all__ = ["DEFAULT", "FOLDER", "Scored", "early", "evaluate", "minimum_night_flow", "score"]
 
@@ -39,16 +40,6 @@ class Scored:
     f1: float
     early: float
     false_a_year: float
-
-
-def runs(flags: Bools) -> list[tuple[int, int]]:
-    """First and last row of each run of flagged rows.
-
-    >>> runs(np.array([0, 1, 1, 0, 1], bool))
-    [(1, 2), (4, 4)]
-    """
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))
-    return [(int(a), int(b) - 1) for a, b in zip(edges[::2], edges[1::2], strict=True)]
 
 
 def early(label: Bools, flag: Bools) -> list[float]:

@@ -16,6 +16,7 @@ from detectors.contract import MARK, Marks
 from detectors.locate import LeakPlace, leak_place
 from detectors.pipe_network import PipeNetwork
 from detectors.pressure_residual import PressureResidual
+from domain.clock import DAY, HOUR, SECOND
 from domain.errors import SourceError
 from domain.records import Floats
 from workbench.result import RecordScore, SetResult, figure
@@ -117,7 +118,7 @@ def detections(
         n = detector.rows(
             slots, np.tile(slots, len(ts)), np.repeat(ts, meters), values[at : at + chunk].reshape(-1), out
         )
-        now = int(ts[-1]) + round(_INTERVAL * 1e9)
+        now = int(ts[-1]) + round(_INTERVAL * SECOND)
         n += detector.advance(now, out[n:])
         if n:
             yield None, None, out[:n].copy()
@@ -183,9 +184,9 @@ def evaluate(folder: Path, detector: str | None, params: Mapping[str, Any] | Non
     ours = euros(found, leaks, flows, network, between)
     new = [leak for leak in leaks if leak.start > begin]
     perfect = euros([Detection(leak.pipe, leak.start) for leak in new], leaks, flows, network, between)
-    days = (end - begin) / water.DAY
+    days = (end - begin) / DAY
     record = RecordScore(
-        "pressures", len(new), tuple(delay / 1e9 for delay in ours.delays.values()), len(ours.false), days
+        "pressures", len(new), tuple(delay / SECOND for delay in ours.delays.values()), len(ours.false), days
     )
     if out:
         target = out / "ltown" / name
@@ -193,14 +194,14 @@ def evaluate(folder: Path, detector: str | None, params: Mapping[str, Any] | Non
         water.write_scores(target / "pressures.csv", data.ts, flag.astype(np.float64), flag)
         water.write_alarms(target / "pressures.jsonl", lines)
     blind = euros(
-        [Detection(network.pipes[0], at) for at in range(begin + 7 * water.DAY, end, 7 * water.DAY)],
+        [Detection(network.pipes[0], at) for at in range(begin + 7 * DAY, end, 7 * DAY)],
         leaks,
         flows,
         network,
         between,
     )
     note = ", ".join(
-        f"{leak.pipe} {ours.delays[leak.pipe] / water.HOUR:.0f} h {ours.distances[leak.pipe]:.0f} m"
+        f"{leak.pipe} {ours.delays[leak.pipe] / HOUR:.0f} h {ours.distances[leak.pipe]:.0f} m"
         for leak in leaks
         if leak.pipe in ours.delays
     )

@@ -9,7 +9,6 @@ record after the move. In these at least one alarm is wanted; in every other rec
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from io import BytesIO
@@ -26,6 +25,7 @@ from detectors.contract import MARK, Detector, Marks
 from domain.clock import DAY, SECOND
 from domain.errors import ConfigError, Problem, SourceError
 from domain.records import Floats, Int64s
+from sources.texts import UNREADABLE, texts_of
 from workbench.result import RecordScore, SetResult, figure
 
 __all__ = ["DEFAULT", "FOLDER", "PARAMS", "Record", "episodes", "evaluate", "read", "records", "times"]
@@ -68,13 +68,15 @@ def records(folder: Path) -> Iterator[Record]:
 def read(file: Path) -> pa.Table:
     """The columns of a record, its times as text; raises SourceError."""
     try:
-        data = file.read_bytes()
-        if file.suffix == ".zip":
-            with zipfile.ZipFile(BytesIO(data)) as archive:
-                data = archive.read(archive.namelist()[0])
-        text = csv.ConvertOptions(column_types={data.split(b",", 1)[0].decode(): pa.string()})
+        (_, opened), *_ = texts_of(file)
+        with opened() as stream:
+            data = stream.read()
+        time = data.split(b",", 1)[0].decode()
+        if not time.startswith("Time"):
+            raise ValueError("expected the column Time first")
+        text = csv.ConvertOptions(column_types={time: pa.string()})
         return csv.read_csv(BytesIO(data), convert_options=text)
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+    except (*UNREADABLE, ValueError) as error:
         raise SourceError(f"{file} cannot be read as a record of the Munich bridge: {error}") from error
 
 

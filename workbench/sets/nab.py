@@ -14,10 +14,11 @@ from typing import Any, Final
 
 import numpy as np
 
+from domain.clock import DAY, SECOND
 from domain.errors import SourceError
 from domain.records import Floats, Int64s
 from workbench.result import RecordScore, SetResult, figure
-from workbench.sets._play import play
+from workbench.sets._play import play, rising
 
 __all__ = ["DEFAULT", "FOLDER", "PROFILES", "Outcome", "Series", "evaluate", "load", "probation", "score"]
 
@@ -69,9 +70,8 @@ def load(folder: Path) -> list[Series]:
         stamp = [row[0] for row in rows]
         times = np.array(stamp, "M8[s]").astype(np.int64)
         spans = np.array(windows, "M8[s]").astype(np.int64).reshape(-1, 2)
-        # Clocks go back an hour in some files: rows are read in their order, so times must rise.
-        ts = times * 1_000_000_000
-        ts = np.maximum.accumulate(ts - np.arange(len(ts))) + np.arange(len(ts))
+        # Clocks go back an hour in some files.
+        ts = rising(times * SECOND)
         rows_of = [(int(np.argmax(times == a)), int(np.argmax(times == b))) for a, b in spans.tolist()]
         found.append(Series(name, stamp, ts, np.array([float(row[1]) for row in rows]), rows_of))
     if not found:
@@ -148,7 +148,7 @@ def evaluate(folder: Path, detector: str | None, params: Mapping[str, Any] | Non
         "random": [random.random(len(one.value)) for one in series],
         "windowed Gaussian": [_windowed_gaussian(one.value) for one in series],
     }
-    days = sum((one.ts[-1] - one.ts[probation(len(one.ts))]) / 86_400e9 for one in series)
+    days = sum((one.ts[-1] - one.ts[probation(len(one.ts))]) / DAY for one in series)
     windows = sum(len(one.windows) for one in series)
     rows = []
     for profile in PROFILES:
@@ -209,8 +209,8 @@ def _record(one: Series, anomaly: Floats) -> RecordScore:
         hits = (over >= a) & (over <= b)
         inside |= hits
         if hits.any():
-            delays.append(float(one.ts[over[hits][0]] - one.ts[a]) / 1e9)
-    days = float(one.ts[-1] - one.ts[first]) / 86_400e9
+            delays.append(float(one.ts[over[hits][0]] - one.ts[a]) / SECOND)
+    days = float(one.ts[-1] - one.ts[first]) / DAY
     return RecordScore(one.name, len(one.windows), tuple(delays), int((~inside).sum()), days)
 
 

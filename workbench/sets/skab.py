@@ -12,10 +12,11 @@ from typing import Any, Final
 
 import numpy as np
 
+from domain.clock import SECOND
 from domain.errors import SourceError
 from domain.records import Bools, Floats, Int64s
-from workbench.result import RecordScore, SetResult, figure
-from workbench.sets._play import files, play, runs, write
+from workbench.result import SetResult, figure
+from workbench.sets._play import files, judged, play, rising, write
 
 __all__ = ["DEFAULT", "FOLDER", "PARAMS", "TRAIN", "Recording", "counts", "evaluate", "load"]
 
@@ -51,8 +52,7 @@ def load(path: Path) -> Recording:
     channels = [i for i, name in enumerate(names) if name not in _NO_CHANNEL]
     rows = [line.split(";") for line in lines[1:] if line]
     stamp = [row[0] for row in rows]
-    ts = np.array(stamp, "M8[ns]").astype(np.int64)
-    ts = np.maximum.accumulate(ts - np.arange(len(ts))) + np.arange(len(ts))
+    ts = rising(np.array(stamp, "M8[ns]").astype(np.int64))
     values = np.array([[float(row[i]) if row[i] else np.nan for i in channels] for row in rows])
     anomaly = np.array([float(row[at]) > 0 for row in rows])
     return Recording(f"{path.parent.name}/{path.name}", [names[i] for i in channels], stamp, ts, values, anomaly)
@@ -74,10 +74,10 @@ def evaluate(folder: Path, detector: str | None, params: Mapping[str, Any] | Non
     total, all_rows, records = np.zeros(4, np.int64), np.zeros(4, np.int64), []
     for path in paths:
         recording = load(path)
-        played = play(name, chosen, recording.sensors, recording.ts, recording.values, 1_000_000_000)
+        played = play(name, chosen, recording.sensors, recording.ts, recording.values, SECOND)
         total += counts(recording.anomaly, played.alarm)
         all_rows += counts(recording.anomaly, np.ones_like(played.alarm))
-        records.append(_record(recording, played.alarm))
+        records.append(judged(recording.name, recording.ts[TRAIN:], recording.anomaly[TRAIN:], played.alarm[TRAIN:]))
         if out is not None:
             write(out / "skab" / name / recording.name, recording.timestamp, played)
     f1, far, mar = _ratios(total)
@@ -125,13 +125,3 @@ def _ratios(total: Int64s) -> tuple[float, float, float]:
     tp, fp, fn, tn = total.tolist()
     f1 = 2 * tp / (2 * tp + fp + fn) if tp else 0.0
     return f1, fp / (fp + tn) if fp + tn else 0.0, fn / (tp + fn) if tp + fn else 0.0
-
-
-def _record(recording: Recording, alarm: Bools) -> RecordScore:
-    y, p, ts = recording.anomaly[TRAIN:], alarm[TRAIN:], recording.ts[TRAIN:]
-    events = list(runs(y))
-    delays = [float(ts[a + int(np.argmax(p[a : b + 1]))] - ts[a]) / 1e9 for a, b in events if p[a : b + 1].any()]
-    false = sum(not y[a : b + 1].any() for a, b in runs(p))
-    early = sum(bool(not y[a] and y[a : b + 1].any()) for a, b in runs(p))
-    days = float(ts[-1] - ts[0]) / 86_400e9 if len(ts) else 0.0
-    return RecordScore(recording.name, len(events), tuple(delays), false, days, early)
