@@ -6,9 +6,8 @@ import gzip
 import json
 import re
 import socket
-import sys
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -16,33 +15,15 @@ import pyarrow as pa
 import pytest
 
 from domain.city_files import shipped_cities
-from flows.cli import main
 from flows.engine import Engine
 from tests.conftest import ROOT
 from tests.flows.command import Command
+from tests.flows.conftest import Run
 from tests.flows.memory import MemorySource
 from tests.flows.stored import chdb
 from tests.flows.town import CITY, SETTINGS, messages, write_recording, write_town
 
 DATA = ROOT.parent / "shared/data"
-
-#: Runs a command line in this process; returns its exit code.
-Run = Callable[..., int]
-
-
-@pytest.fixture
-def lifeline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
-    def run(*arguments: object) -> int:
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setenv("COLUMNS", "200")
-        monkeypatch.setattr(sys, "argv", ["lifeline", *map(str, arguments)])
-        try:
-            main()
-        except SystemExit as end:
-            return end.code if isinstance(end.code, int) else int(bool(end.code))
-        return 0
-
-    return run
 
 
 @pytest.fixture(scope="module")

@@ -75,20 +75,6 @@ HOSTILE = replace(
 
 
 @pytest.fixture(scope="module")
-def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An embedded directory of this module, open as long as it runs: other modules here have their own."""
-    return tmp_path_factory.mktemp("hostile") / "clickhouse"
-
-
-@pytest.fixture(scope="module")
-def engine(directory: Path) -> Iterator[Client]:
-    """Keeps its engine up."""
-    client = connect(chdb(directory, "default"))
-    yield client
-    client.close()
-
-
-@pytest.fixture(scope="module")
 def pwned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What must never come into being."""
     return tmp_path_factory.mktemp("hostile") / "pwned"

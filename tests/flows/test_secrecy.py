@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import socket
-import sys
 import urllib.request
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,9 +13,8 @@ from threading import Thread
 
 import pytest
 
-from flows.cli import main
 from tests.flows.command import Command, free_port
-from tests.flows.conftest import Town
+from tests.flows.conftest import Run, Town
 from tests.flows.stored import chdb
 from tests.flows.town import messages, write_recording, write_town
 
@@ -126,7 +124,7 @@ def test_what_listens_is_seen() -> None:
 )
 def test_passwords_on_the_command_line_are_refused(
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    lifeline: Run,
     capsys: pytest.CaptureFixture[str],
     option: str,
     url: str,
@@ -138,11 +136,7 @@ def test_passwords_on_the_command_line_are_refused(
     arguments += ["--metrics", "", "--no-recovery", "--serve-port", 0, *([option, url] if option else [])]
     if option != "--dsn":
         arguments += ["--dsn", "clickhouse://127.0.0.1:1/x"]
-    monkeypatch.setattr(sys, "argv", ["lifeline", *map(str, arguments)])
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit) as ended:
-        main()
+    assert lifeline(*arguments) == 1
     said = capsys.readouterr()
-    assert ended.value.code == 1
     assert variable in said.err
     assert "sesame" not in said.err + said.out
