@@ -7,6 +7,8 @@ from __future__ import annotations
 import time
 
 from domain.clock import MINUTE
+from domain.records import RawBatch
+from domain.streams import batches
 from perf.report import Report
 from simulators.bozhou import bozhou
 from simulators.scenario import Scenario, demo
@@ -25,14 +27,10 @@ def _drain(scenario: Scenario) -> tuple[float, int, int]:
     messages = size = 0
     begin = time.process_time()
     for partition in opened:
-        try:
-            while True:
-                batch = partition.poll()
-                if batch is not None:
-                    messages += len(batch)
-                    size += len(batch.data)
-        except StopIteration:
-            continue
+        for batch in batches(partition):
+            assert isinstance(batch, RawBatch)
+            messages += len(batch)
+            size += len(batch.data)
     return time.process_time() - begin, messages, size
 
 

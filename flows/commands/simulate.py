@@ -9,6 +9,8 @@ import typer
 from rich.console import Console
 
 from domain.clock import MINUTE
+from domain.records import RawBatch
+from domain.streams import batches
 from flows.commands.check import check_city
 from flows.options import CityName
 from simulators.scenario import demo, random, write_truth
@@ -33,15 +35,10 @@ def simulate(
     recorder = Recorder(out, source.partitions())
     messages = 0
     for name in source.partitions():
-        partition = source.open(name, None)
-        while True:
-            try:
-                batch = partition.poll()
-            except StopIteration:
-                break
-            if batch is not None:
-                recorder.write(batch)
-                messages += len(batch)
+        for batch in batches(source.open(name, None)):
+            assert isinstance(batch, RawBatch)
+            recorder.write(batch)
+            messages += len(batch)
     recorder.flush()
     write_truth(scenario.truth, out / "truth.json")
     Console().print(f"{messages:,} messages in {out}, {len(scenario.truth)} incidents in {out / 'truth.json'}")

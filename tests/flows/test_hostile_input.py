@@ -16,6 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from domain.city import Camera, Sensor, Zone
 from domain.clock import MILLISECOND
+from domain.streams import batches
 from flows.commands.replay import _database
 from flows.dlq import Filter, counts, letters
 from flows.engine import Engine
@@ -114,15 +115,8 @@ def test_nothing_was_run(stored: Client, pwned: Path) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_questions_with_such_names(stored: Client, name: str) -> None:
     """Sensors, partitions and texts of filters reach the database as parameters."""
-    rows = 0
     partition = open_readings(stored, sensors=[name]).open("clickhouse", None)
-    while True:
-        try:
-            batch = partition.poll()
-        except StopIteration:
-            break
-        rows += len(batch) if batch is not None else 0
-    assert rows == 20
+    assert sum(len(batch) for batch in batches(partition)) == 20
     about = [Filter(sensor=f"unknown {name}"), Filter(text=f"unknown {name}"), Filter(reason=name)]
     found = [len(list(letters(stored, chosen))) for chosen in about]
     assert found[2] == 0

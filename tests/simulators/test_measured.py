@@ -12,7 +12,7 @@ from domain.city_files import load_city
 from domain.clock import MINUTE, SECOND
 from domain.errors import SourceError
 from domain.records import Columns, RawBatch
-from domain.streams import Source
+from domain.streams import Source, batches
 from simulators.bozhou import bozhou
 from simulators.measured import MeasuredCity
 from simulators.scenario import Scenario, demo, quiet
@@ -28,14 +28,7 @@ def short(minutes: int) -> Scenario:
 
 
 def drain(source: Source, partition: str, resume: object = None) -> list[Columns | RawBatch]:
-    opened = source.open(partition, resume)
-    found: list[Columns | RawBatch] = []
-    try:
-        while True:
-            if (batch := opened.poll()) is not None:
-                found.append(batch)
-    except StopIteration:
-        return found
+    return list(batches(source.open(partition, resume)))
 
 
 def rows(batches: list[Columns | RawBatch]) -> list[tuple[str, int, float]]:

@@ -19,7 +19,7 @@ from domain.clock import MILLISECOND, NEVER, SECOND
 from domain.errors import SinkError, SourceError
 from domain.recording import RecordingFormat
 from domain.records import Columns, RawBatch
-from domain.streams import Source
+from domain.streams import Source, batches
 from sources.pacing import Pacer
 from sources.recorded import open_recording
 from sources.recorder import Recorder, segments
@@ -51,13 +51,8 @@ def read(source: Source, resume: dict[str, int] | None = None) -> list[Message]:
     found: list[Message] = []
     for name in source.partitions():
         partition = source.open(name, (resume or {}).get(name))
-        while True:
-            try:
-                batch = partition.poll()
-            except StopIteration:
-                break
-            if batch is not None:
-                found += messages(batch)
+        for batch in batches(partition):
+            found += messages(batch)
         assert partition.caught_up
         partition.close()
     return found
