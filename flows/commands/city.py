@@ -34,6 +34,7 @@ from flows.options import (
     ServePort,
     SnapshotInterval,
     Workers,
+    topic_of,
 )
 from flows.run import Cluster, Recovery, stopping
 from flows.status import Status, place
@@ -123,10 +124,7 @@ def _recovery(directory: Path, interval: float, backup: float) -> Recovery:
 def _alert_sinks(city: City, kafka: str, alertmanager: str) -> dict[str, Sink[Any]]:
     sinks: dict[str, Sink[Any]] = {}
     if kafka:
-        brokers, _, topic = kafka.removeprefix("kafka://").partition("/")
-        if not brokers or not topic:
-            raise ConfigError([Problem("", "", "--kafka-alerts", f"expected kafka://BROKERS/TOPIC, got {kafka!r}")])
-        sinks["kafka"] = KafkaSink(brokers, topic)
+        sinks["kafka"] = KafkaSink(*topic_of(kafka))
     if alertmanager:
         sinks["alertmanager"] = AlertmanagerSink(alertmanager, city)
     return sinks

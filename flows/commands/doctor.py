@@ -23,7 +23,7 @@ from flows.doctor import machine
 from flows.doctor.broker import broker, topic
 from flows.doctor.checks import Check, Grade, carried_out
 from flows.doctor.database import database
-from flows.options import DsnOption, RecoveryDirectory
+from flows.options import DsnOption, RecoveryDirectory, topic_of
 from flows.status import place
 from flows.streams import open_stream
 from sinks.alertmanager import login
@@ -133,8 +133,7 @@ def _metrics(metrics: str) -> Iterator[Check]:
 
 
 def _topic(url: str) -> Iterator[Check]:
-    brokers, _, name = url.removeprefix("kafka://").partition("/")
-    return topic(brokers, name)
+    return topic(*topic_of(url))
 
 
 def _alertmanager(url: str) -> Iterator[Check]:

@@ -13,10 +13,9 @@ from rich.console import Console
 from domain.city import City
 from domain.city_files import load_settings
 from domain.clock import TS_MAX, TS_MIN, iso
-from domain.errors import ConfigError, Problem
 from domain.findings import AlertEvent
 from flows.commands.check import check_city
-from flows.options import CityName, DsnOption, WarmUp, moment
+from flows.options import CityName, DsnOption, WarmUp, moment, topic_of
 from flows.review import Reviewed
 from flows.review import review as put_right
 from sinks.alertmanager import AlertmanagerWriter
@@ -67,13 +66,11 @@ def review(
 
 def teller(city: City, kafka: str, alertmanager: str) -> Callable[[Sequence[AlertEvent]], None]:
     """Sends alert events to where they are wanted. Raises ConfigError for an address that is none."""
-    brokers, _, topic = kafka.removeprefix("kafka://").partition("/")
-    if kafka and not (brokers and topic):
-        raise ConfigError([Problem("", "", "--kafka-alerts", f"expected kafka://BROKERS/TOPIC, got {kafka!r}")])
+    place = topic_of(kafka) if kafka else None
 
     def tell(events: Sequence[AlertEvent]) -> None:
-        if kafka and events:
-            writer = KafkaWriter(brokers, topic)
+        if place is not None and events:
+            writer = KafkaWriter(*place)
             writer.write(events)
             writer.flush()
         if alertmanager and events:
