@@ -2,52 +2,30 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 import re
 import tempfile
 import time
-import zlib
-from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
-from email.parser import BytesParser
-from hmac import compare_digest
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import chain
 from typing import Any, Final
-from urllib.parse import parse_qsl, urlsplit
-from uuid import uuid4
+from urllib.parse import urlsplit
 
 import pyarrow as pa
 
 from sinks.clickhouse.engine import Engine
 from sinks.clickhouse.protocol import (
     CUSTOM_SERIALIZATION,
-    NOT_IMPLEMENTED,
     Unsupported,
-    guarded,
     split_insert,
     status_of,
     with_block_headers,
 )
+from sinks.clickhouse.request import ENCODINGS, Account, Request, decoded, read_body
 
-__all__ = ["Account", "Server"]
+__all__ = ["Server"]
 
-#: Bytes of a request's body, as sent and decompressed.
-MAX_BODY: Final = 1 << 30
-
-# Parameters of the interface itself; every other one is a setting of the engine.
-_INTERFACE: Final = frozenset(
-    (
-        *("query", "user", "password", "database", "default_format", "query_id", "quota_key", "role", "stacktrace"),
-        *("session_id", "session_timeout", "session_check", "compress", "decompress", "enable_http_compression"),
-        *("client_protocol_version", "buffer_size", "wait_end_of_query", "send_progress_in_http_headers"),
-        *("http_headers_progress_interval_ms", "http_zlib_compression_level"),
-        "cancel_http_readonly_queries_on_client_close",
-    )
-)
 # Formats whose parts, written block by block, are one document when put together.
 _STREAMED: Final = frozenset({"Native", "TabSeparated", "TSV", "CSV", "JSONEachRow", "RowBinary"})
 _OF_CHDB: Final = frozenset({"arrowtable", "dataframe", "datastore"})  # Python objects, where chdb is called in process
@@ -57,17 +35,6 @@ _ANSWERS: Final = re.compile(
 )
 _SELECTS: Final = re.compile(rb"[\s(]*(SELECT|WITH)\b", re.IGNORECASE)
 _STATEFUL: Final = re.compile(rb"\s*(SET|USE|CREATE\s+(OR\s+REPLACE\s+)?TEMPORARY|DROP\s+TEMPORARY)\b", re.IGNORECASE)
-_ENCODINGS: Final = {"gzip": "gzip", "zstd": "zstd", "lz4": "lz4", "br": "brotli"}
-_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*\Z")
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """Who may ask, and whether he may write."""
-
-    user: str = "default"
-    password: str = field(default="", repr=False)
-    write: bool = False
 
 
 class Server(ThreadingHTTPServer):
@@ -79,22 +46,6 @@ class Server(ThreadingHTTPServer):
         self.engine = engine
         self.accounts = accounts
         super().__init__(address, _Handler)
-
-
-@dataclass(slots=True)
-class _Request:
-    """One statement with everything that was said about it."""
-
-    query: bytes
-    words: bytes  # of the statement itself
-    params: dict[str, str]
-    account: Account
-    readonly: bool
-    database: str
-    format: str
-    settings: dict[str, str]
-    values: dict[str, str]  # of the query's parameters
-    id: str
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -122,7 +73,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._answering = False
         try:
             path = urlsplit(self.path).path
-            body = self._body()
+            body = decoded(self.headers, self._body())
             if path in ("/ping", "/replicas_status"):
                 self._send(200, b"Ok.\n", {})
             elif path not in ("/", ""):
@@ -130,7 +81,8 @@ class _Handler(BaseHTTPRequestHandler):
             elif self.command == "HEAD":
                 self._send(200, b"", {})
             else:
-                self._query(self._request(body))
+                accounts = self.server.accounts
+                self._query(Request.of(self.command, self.path, self.headers, body, accounts))
         except (Unsupported, RuntimeError) as error:
             self._fail(str(error))
         except (BrokenPipeError, ConnectionError, TimeoutError):
@@ -139,121 +91,14 @@ class _Handler(BaseHTTPRequestHandler):
             with suppress(OSError):
                 self.wfile.flush()
 
-    # ---- in
-
     def _body(self) -> bytes:
-        if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
-            data = b"".join(self._chunks())
-        else:
-            length = self.headers.get("Content-Length", "0")
-            if not length.isdigit() or int(length) > MAX_BODY:
-                self.close_connection = True
-                raise Unsupported(168, "QUERY_IS_TOO_LARGE", f"The body must have between 0 and {MAX_BODY} bytes")
-            data = self.rfile.read(int(length))
-        encoding = self.headers.get("Content-Encoding", "identity").lower()
         try:
-            if encoding == "deflate":
-                return zlib.decompressobj().decompress(data, MAX_BODY)
-            if encoding in _ENCODINGS:
-                with pa.CompressedInputStream(pa.BufferReader(data), _ENCODINGS[encoding]) as stream:
-                    return bytes(stream.read(MAX_BODY))
-        except (OSError, zlib.error) as error:
-            raise Unsupported(432, "UNKNOWN_CODEC", f"The body is not valid {encoding}: {error}") from None
-        if encoding != "identity":
-            raise Unsupported(NOT_IMPLEMENTED, "NOT_IMPLEMENTED", f"Unknown HTTP content encoding {encoding}")
-        return data
+            return read_body(self.headers, self.rfile)
+        except Unsupported:
+            self.close_connection = True
+            raise
 
-    def _chunks(self) -> Iterator[bytes]:
-        total = 0
-        while True:
-            try:
-                size = int(self.rfile.readline(1 << 10).split(b";")[0], 16)
-            except ValueError:
-                size = -1
-            total += size
-            if size < 0 or total > MAX_BODY:
-                self.close_connection = True
-                raise Unsupported(168, "QUERY_IS_TOO_LARGE", f"The body is malformed or longer than {MAX_BODY} bytes")
-            if size == 0:
-                while self.rfile.readline(1 << 16) not in (b"\r\n", b"\n", b""):
-                    pass
-                return
-            yield self.rfile.read(size)
-            self.rfile.readline(4)
-
-    def _request(self, body: bytes) -> _Request:
-        params = dict(parse_qsl(urlsplit(self.path).query, keep_blank_values=True))
-        if self.headers.get_content_type() == "multipart/form-data":
-            params |= self._form(body)
-            body = b""
-        account = self._account(params)
-        for unserved in ("compress", "decompress"):
-            if params.get(unserved, "0") not in ("0", "false"):
-                message = f"{unserved}=1 is not served; use HTTP compression (Accept-Encoding, Content-Encoding)"
-                raise Unsupported(NOT_IMPLEMENTED, "NOT_IMPLEMENTED", message)
-        named = params.get("query", "").encode()
-        query = named + b"\n" + body if named and body else named or body
-        if not query.strip():
-            raise Unsupported(62, "SYNTAX_ERROR", "Syntax error: empty query")
-        readonly = not account.write or self.command == "GET"
-        words = guarded(query, readonly)
-        settings = {
-            key: value for key, value in params.items() if key not in _INTERFACE and not key.startswith("param_")
-        }
-        for key in settings:
-            if not _NAME.match(key):
-                raise Unsupported(115, "UNKNOWN_SETTING", f"Unknown setting {key!r}")
-            if key == "readonly" and readonly and settings[key] not in ("1", "2"):
-                raise Unsupported(164, "READONLY", "Cannot modify 'readonly' setting in readonly mode")
-        settings.pop("readonly", None)
-        return _Request(
-            query,
-            words,
-            params,
-            account,
-            readonly or params.get("readonly", "0") != "0",
-            params.get("database") or str(self.headers.get("X-ClickHouse-Database", "")),
-            params.get("default_format") or str(self.headers.get("X-ClickHouse-Format", "TabSeparated")),
-            settings,
-            {key.removeprefix("param_"): value for key, value in params.items() if key.startswith("param_")},
-            params.get("query_id") or str(uuid4()),
-        )
-
-    def _form(self, body: bytes) -> dict[str, str]:
-        head = f"Content-Type: {self.headers['Content-Type']}\r\n\r\n".encode()
-        fields = {}
-        for part in BytesParser().parsebytes(head + body).walk():
-            if part.is_multipart():
-                continue
-            if part.get_filename() is not None:
-                raise Unsupported(NOT_IMPLEMENTED, "NOT_IMPLEMENTED", "External tables are not served")
-            name = part.get_param("name", header="content-disposition")
-            payload = part.get_payload(decode=True)
-            if isinstance(name, str) and isinstance(payload, bytes):
-                fields[name] = payload.decode()
-        return fields
-
-    def _account(self, params: dict[str, str]) -> Account:
-        user, password = "default", ""
-        authorization = self.headers.get("Authorization", "")
-        if authorization.lower().startswith("basic "):
-            with suppress(binascii.Error, UnicodeDecodeError):
-                user, _, password = base64.b64decode(authorization[6:], validate=True).decode().partition(":")
-        else:
-            user = self.headers.get("X-ClickHouse-User") or params.get("user") or user
-            password = self.headers.get("X-ClickHouse-Key") or params.get("password") or password
-        account = self.server.accounts.get(user)
-        expected = account.password if account else ""
-        # Compared in either case, so that the time taken does not tell which users there are.
-        same = _same(password, expected)
-        if account is None or not same:
-            message = f"{user}: Authentication failed: password is incorrect, or there is no user with such name"
-            raise Unsupported(516, "AUTHENTICATION_FAILED", message)
-        return account
-
-    # ---- through the engine, and out
-
-    def _query(self, request: _Request) -> None:
+    def _query(self, request: Request) -> None:
         engine = self.server.engine
         session = None
         if request.account.write and (name := request.params.get("session_id")):
@@ -268,7 +113,7 @@ class _Handler(BaseHTTPRequestHandler):
         finally:
             engine.running.release()
 
-    def _run(self, handle: Any, request: _Request, own: bool) -> None:
+    def _run(self, handle: Any, request: Request, own: bool) -> None:
         if request.database:
             handle.query(f"USE `{request.database.replace('`', '``')}`")
         for name, value in request.settings.items():
@@ -294,7 +139,7 @@ class _Handler(BaseHTTPRequestHandler):
                 for name in request.settings:
                     handle.query(f"SET {name} = DEFAULT")
 
-    def _stream(self, handle: Any, request: _Request, format_: str, headers: dict[str, str]) -> None:
+    def _stream(self, handle: Any, request: Request, format_: str, headers: dict[str, str]) -> None:
         revision = int(request.params.get("client_protocol_version") or 0)
         # The engine writes a revision that clickhouse-connect reads either way: only those who need block headers get
         # them.
@@ -323,7 +168,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(data)
         self.wfile.write(b"\r\n")
 
-    def _headers(self, request: _Request, format_: str | None) -> dict[str, str]:
+    def _headers(self, request: Request, format_: str | None) -> dict[str, str]:
         headers = {"X-ClickHouse-Query-Id": request.id, "X-ClickHouse-Timezone": self.server.engine.timezone}
         if format_ is not None:
             headers["X-ClickHouse-Format"] = format_
@@ -335,7 +180,7 @@ class _Handler(BaseHTTPRequestHandler):
         accepted = headers.pop("_compress", "")
         if body and (encoding := _accepted(accepted)):
             sink = pa.BufferOutputStream()
-            with pa.CompressedOutputStream(sink, _ENCODINGS[encoding]) as stream:
+            with pa.CompressedOutputStream(sink, ENCODINGS[encoding]) as stream:
                 stream.write(body)
             body = sink.getvalue().to_pybytes()
             headers["Content-Encoding"] = encoding
@@ -364,7 +209,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(status, body, {"X-ClickHouse-Exception-Code": str(code)})
 
 
-def _execute(handle: Any, request: _Request, format_: str) -> Any:
+def _execute(handle: Any, request: Request, format_: str) -> Any:
     insert = split_insert(request.query)
     if insert is None:
         return handle.query(request.query, format_, params=request.values)
@@ -376,10 +221,6 @@ def _execute(handle: Any, request: _Request, format_: str) -> Any:
         return handle.query(
             before + f" FROM INFILE {_quoted(file.name)}".encode() + after, format_, params=request.values
         )
-
-
-def _same(given: str, expected: str) -> bool:
-    return compare_digest(given.encode(), expected.encode())
 
 
 def _quoted(value: str) -> str:

@@ -22,7 +22,8 @@ from types import TracebackType
 from domain.errors import ConfigError, Problem, SinkError
 from sinks.clickhouse.client import PASSWORD_VARIABLE, Dsn, note_of
 from sinks.clickhouse.engine import Engine
-from sinks.clickhouse.handler import Account, Server
+from sinks.clickhouse.handler import Server
+from sinks.clickhouse.request import Account
 
 __all__ = ["Account", "Serving"]
 
