@@ -14,13 +14,12 @@ from urllib.parse import urlsplit
 
 import pyarrow as pa
 
+from sinks.clickhouse.block_headers import CUSTOM_SERIALIZATION, with_block_headers
 from sinks.clickhouse.engine import Engine
 from sinks.clickhouse.protocol import (
-    CUSTOM_SERIALIZATION,
     Unsupported,
     split_insert,
     status_of,
-    with_block_headers,
 )
 from sinks.clickhouse.request import ENCODINGS, Account, Request, decoded, read_body
 

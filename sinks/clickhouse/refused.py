@@ -10,7 +10,6 @@ import hashlib
 import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
-from uuid import UUID
 
 import numpy as np
 import orjson
@@ -20,9 +19,10 @@ from domain.errors import SinkRefused
 from domain.records import DeadLetter
 from sinks.clickhouse.client import code_of
 from sinks.clickhouse.insert import Insert
-from sinks.clickhouse.native import FIXED, Arrays, Column, Dictionary, inner_of
+from sinks.clickhouse.native import Arrays, Column, Dictionary, inner_of
+from sinks.clickhouse.native_read import decode
 
-__all__ = ["REASON", "decode", "piece", "rows_of", "salvage"]
+__all__ = ["REASON", "piece", "rows_of", "salvage"]
 
 #: Why such rows are dead letters.
 REASON: Final = "refused-by-clickhouse"
@@ -113,64 +113,3 @@ def _slice(values: Any, first: int, last: int) -> Any:
         begin, end = (int(values.end[row - 1]) if row else 0 for row in (first, last))
         return Arrays(values.end[first:last] - begin, _slice(values.values, begin, end))
     return values[first:last]
-
-
-def decode(data: bytes) -> list[Column]:
-    """What `native.encode` has made, as columns again; plain strings are bytes."""
-    reader = _Reader(data)
-    count, rows = reader.number(), reader.number()
-    columns = []
-    for _ in range(count):
-        name, type_ = reader.text().decode(), reader.text().decode()
-        if "LowCardinality" in type_ and rows:
-            reader.words(1)  # version
-        columns.append(Column(name, type_, reader.values(type_, rows)))
-    return columns
-
-
-class _Reader:
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-        self._at = 0
-
-    def number(self) -> int:
-        value = shift = 0
-        while True:
-            byte = self._data[self._at]
-            self._at += 1
-            value |= (byte & 0x7F) << shift
-            if byte < 0x80:
-                return value
-            shift += 7
-
-    def text(self) -> bytes:
-        size = self.number()
-        self._at += size
-        return self._data[self._at - size : self._at]
-
-    def array(self, dtype: str, count: int) -> Any:
-        found = np.frombuffer(self._data, dtype, count, self._at)
-        self._at += found.nbytes
-        return found
-
-    def words(self, count: int) -> list[int]:
-        found: list[int] = self.array("<u8", count).tolist()
-        return found
-
-    def values(self, type_: str, rows: int) -> Any:
-        if (inner := inner_of(type_, "Array")) is not None:
-            end = self.array("<u8", rows).astype(np.int64)
-            return Arrays(end, self.values(inner, int(end[-1]) if rows else 0))
-        if type_ == "LowCardinality(String)":
-            if not rows:
-                return Dictionary([], np.empty(0, np.int64))
-            keys, names = self.words(2)
-            found = [self.text().decode() for _ in range(names)]
-            (codes,) = self.words(1)
-            return Dictionary(found, self.array(f"<u{1 << (keys & 0xFF)}", codes).astype(np.int64))
-        if type_ == "String":
-            return [self.text() for _ in range(rows)]
-        if type_ == "UUID":
-            turned = self.array("<u8", 2 * rows).astype(">u8").tobytes()
-            return [UUID(bytes=turned[16 * row : 16 * row + 16]) for row in range(rows)]
-        return self.array(FIXED["Int8" if type_.startswith("Enum8") else type_.partition("(")[0]], rows)

@@ -16,7 +16,8 @@ from domain.errors import SinkError, SinkRefused
 from sinks.clickhouse import refused
 from sinks.clickhouse.insert import Insert
 from sinks.clickhouse.native import Arrays, Column, encode
-from sinks.clickhouse.refused import REASON, decode, rows_of, salvage
+from sinks.clickhouse.native_read import decode
+from sinks.clickhouse.refused import REASON, rows_of, salvage
 from tests.sinks.clickhouse.test_native import COLUMNS, as_values
 
 

@@ -18,9 +18,10 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 
 from domain.errors import ConfigError, SinkError
 from flows.commands.sql import OutputFormat, run
+from sinks.clickhouse.block_headers import with_block_headers
 from sinks.clickhouse.client import connect
 from sinks.clickhouse.native import Column, Dictionary, encode
-from sinks.clickhouse.protocol import Unsupported, guarded, with_block_headers
+from sinks.clickhouse.protocol import Unsupported, guarded
 from sinks.clickhouse.serve import Serving
 from tests.sinks.clickhouse.conftest import PASSWORD, SERVER
 
