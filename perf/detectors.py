@@ -20,8 +20,9 @@ import numpy as np
 
 from detectors import registry
 from detectors.contract import MARK, Lane
+from domain.clock import DAY, HOUR, MINUTE, SECOND
 from domain.records import Floats, Int32s, Int64s
-from perf import floors
+from perf.floors import assets, blocks, levels, limits, windows
 from perf.report import Report, pin, readable, seconds
 
 __all__ = ["BAR", "CASES", "Case", "run", "write_pages"]
@@ -31,10 +32,6 @@ BAR: Final = 3.0
 #: Readings of a sensor in one pane.
 PANE: Final = 10
 START: Final = 1_764_028_800_000_000_000
-SECOND: Final = 1_000_000_000
-MINUTE: Final = 60 * SECOND
-HOUR: Final = 60 * MINUTE
-DAY: Final = 24 * HOUR
 #: Around what `write_pages` writes.
 _BEGIN: Final = "<!-- cost: written by python -m perf.detectors --pages -->"
 _END: Final = "<!-- end of cost -->"
@@ -70,86 +67,88 @@ CASES: Final[tuple[Case, ...]] = (
         "accumulation",
         {"excess": ["40 u"], "rise": "30 u", "window": "2 h"},
         60,
-        floors.block_climb,
+        blocks.block_climb,
         (10 * MINUTE, 30.0, 40.0),
     ),
     Case(
         "biogas",
         {"level": "10 u", "fast": "2 u/min", "margin": "3 u"},
         60,
-        floors.block_profile,
+        blocks.block_profile,
         (5 * MINUTE, DAY, 0.01),
     ),
-    Case("blockage", {}, 60, floors.drain_line, (5 * MINUTE, 3, 900.0), width=3, sensors=999),
-    Case("burst", {"flows": 1}, 0.2, floors.step_median, (SECOND, 5, 2.0), width=5),
-    Case("calibration", {"learn": "12 h"}, 60, floors.peers, (5 * MINUTE, 5, 9), width=5),
-    Case("crack_growth", {"width": ["9 u"], "growth": ["1 u/d"]}, 600, floors.day_part_slopes, (DAY, 9.0, 1.0)),
-    Case("cusum", {}, 0.1, floors.cusum, (0.5, 4.0, 8.0)),
-    Case("drift", {"amount": "2 u", "window": "2 h"}, 60, floors.block_line, (15 * MINUTE, 2.0)),
-    Case("drop_out", {}, 0.1, floors.gap, (10 * SECOND,)),
-    Case("ewma", {}, 0.1, floors.ewma, (0.05, 6.0)),
+    Case("blockage", {}, 60, assets.drain_line, (5 * MINUTE, 3, 900.0), width=3, sensors=999),
+    Case("burst", {"flows": 1}, 0.2, assets.step_median, (SECOND, 5, 2.0), width=5),
+    Case("calibration", {"learn": "12 h"}, 60, assets.peers, (5 * MINUTE, 5, 9), width=5),
+    Case("crack_growth", {"width": ["9 u"], "growth": ["1 u/d"]}, 600, blocks.day_part_slopes, (DAY, 9.0, 1.0)),
+    Case("cusum", {}, 0.1, levels.cusum, (0.5, 4.0, 8.0)),
+    Case("drift", {"amount": "2 u", "window": "2 h"}, 60, blocks.block_line, (15 * MINUTE, 2.0)),
+    Case("drop_out", {}, 0.1, limits.gap, (10 * SECOND,)),
+    Case("ewma", {}, 0.1, levels.ewma, (0.05, 6.0)),
     Case(
         "frequency",
         {"expected": 3.0, "shift": [3]},
         0.01,
-        floors.demodulate,
+        blocks.demodulate,
         (4 * SECOND // 3, 4),
         sensors=100,
         readings=10_000,
     ),
-    Case("illicit_discharge", {}, 60, floors.drain_profile, (10 * MINUTE, 2, HOUR), width=2),
-    Case("impact", {"peak": ["40 u"]}, 0.01, floors.level_noise, (0.001, 40.0, 15.0)),
-    Case("leak_noise", {"rise": "5 u"}, 900, floors.night_least, (DAY, 2 * HOUR, 4 * HOUR)),
-    Case("level_rise", {"rise": [1000.0]}, 20, floors.drain_rise, (MINUTE, 2, 300.0), width=2),
-    Case("negative_pressure_wave", {"depth": "5 u"}, 0.01, floors.wave, (0.0014, 1.0, 20.0)),
-    Case("night_flow", {}, 900, floors.night_mean, (DAY, 2 * HOUR, 4 * HOUR)),
-    Case("noise_burst", {}, 0.1, floors.swing, (0.1, 0.001, 5.0)),
-    Case("novelty", {}, 10, floors.nearest, (4096, 4, 0.5), "noise", sensors=10, readings=6000),
-    Case("out_of_range", {}, 0.1, floors.bounds, (-50.0, 50.0)),
-    Case("overflow_forecast", {"crest": "40 u"}, 10, floors.theil_sen, (75 * SECOND, 40.0)),
+    Case("illicit_discharge", {}, 60, assets.drain_profile, (10 * MINUTE, 2, HOUR), width=2),
+    Case("impact", {"peak": ["40 u"]}, 0.01, levels.level_noise, (0.001, 40.0, 15.0)),
+    Case("leak_noise", {"rise": "5 u"}, 900, blocks.night_least, (DAY, 2 * HOUR, 4 * HOUR)),
+    Case("level_rise", {"rise": [1000.0]}, 20, assets.drain_rise, (MINUTE, 2, 300.0), width=2),
+    Case("negative_pressure_wave", {"depth": "5 u"}, 0.01, levels.wave, (0.0014, 1.0, 20.0)),
+    Case("night_flow", {}, 900, blocks.night_mean, (DAY, 2 * HOUR, 4 * HOUR)),
+    Case("noise_burst", {}, 0.1, levels.swing, (0.1, 0.001, 5.0)),
+    Case("novelty", {}, 10, windows.nearest, (4096, 4, 0.5), "noise", sensors=10, readings=6000),
+    Case("out_of_range", {}, 0.1, limits.bounds, (-50.0, 50.0)),
+    Case("overflow_forecast", {"crest": "40 u"}, 10, blocks.theil_sen, (75 * SECOND, 40.0)),
     Case(
         "overflow_forecast",
         {"crest": "40 u"},
         60,
-        floors.theil_sen,
+        blocks.theil_sen,
         (75 * SECOND, 40.0),
         "a block at nearly every reading",
     ),
-    Case("overload", {"peak": ["40 u"]}, 0.1, floors.passage, (20.0, 5e11, 40.0)),
-    Case("page_hinkley", {"delta": "1 u", "threshold": "60 u"}, 0.1, floors.page_hinkley, (1.0, 60.0)),
+    Case("overload", {"peak": ["40 u"]}, 0.1, levels.passage, (20.0, 5e11, 40.0)),
+    Case("page_hinkley", {"delta": "1 u", "threshold": "60 u"}, 0.1, levels.page_hinkley, (1.0, 60.0)),
     Case(
         "pressure_residual",
         {"flows": 1, "interval": "5 min", "learn": "10 h"},
         60,
-        floors.residual,
+        assets.residual,
         (5 * MINUTE, 20, 120),
         width=20,
     ),
-    Case("rainflow", {"category": "400 u", "damage": [1.0], "ignore": "6 u"}, 0.1, floors.rain_flow, (6.0, 300.0, 3.0)),
+    Case(
+        "rainflow", {"category": "400 u", "damage": [1.0], "ignore": "6 u"}, 0.1, windows.rain_flow, (6.0, 300.0, 3.0)
+    ),
     Case(
         "rainflow",
         {"category": "400 u", "damage": [1.0]},
         0.1,
-        floors.rain_flow,
+        windows.rain_flow,
         (0.0, 300.0, 3.0),
         "every reading may turn",
     ),
-    Case("rate_of_rise", {"rising": ["5 u/min"]}, 10, floors.part_slope, (300 * SECOND // 8, 5.0)),
-    Case("recursive_pca", {}, 0.2, floors.principal, (SECOND, 8, 60), width=8),
+    Case("rate_of_rise", {"rising": ["5 u/min"]}, 10, windows.part_slope, (300 * SECOND // 8, 5.0)),
+    Case("recursive_pca", {}, 0.2, assets.principal, (SECOND, 8, 60), width=8),
     Case(
-        "regulator", {"low": "-40 u", "high": "40 u", "drift": "5 u"}, 10, floors.short_long, (3.6e12, 6.048e14, 40.0)
+        "regulator", {"low": "-40 u", "high": "40 u", "drift": "5 u"}, 10, levels.short_long, (3.6e12, 6.048e14, 40.0)
     ),
-    Case("river_model", {}, 10, floors.half_space_trees, (MINUTE,), sensors=10, readings=600),
-    Case("robust_mad", {}, 0.1, floors.sorted_window, (256, 5.0), sensors=100),
-    Case("seasonal_ewma", {"season": "1 d"}, 900, floors.hour_ewma, (DAY, 0.05, 5.0)),
-    Case("septic", {}, 20, floors.tank, (MINUTE, 3, 1800.0), width=3, sensors=999),
-    Case("spike", {"size": "5 u"}, 0.1, floors.jump, (0.01, 5.0, 8.0)),
-    Case("strain_shift", {"shift": ["6 u", "12 u"]}, 0.1, floors.block_shift, (15 * SECOND, 0.01, 6.0)),
-    Case("stuck", {}, 0.1, floors.held, (0.0, 1800 * SECOND)),
-    Case("stuck_at_zero", {"tolerance": "0.01 u"}, 0.1, floors.zeros, (0.01, 30 * SECOND)),
-    Case("thermal_strain", {"shift": [20.0], "learn": "10 min"}, 5, floors.thermal, (15 * SECOND, 4, 3600.0), width=4),
-    Case("threshold", {"rising": ["10 u", "20 u", "25 u"], "hysteresis": "2 u"}, 0.1, floors.bounds, (-np.inf, 10.0)),
-    Case("weekly_cusum", {"period": "1 d"}, 300, floors.hour_cusum, (DAY // 168, 0.5, 8.0)),
+    Case("river_model", {}, 10, blocks.half_space_trees, (MINUTE,), sensors=10, readings=600),
+    Case("robust_mad", {}, 0.1, windows.sorted_window, (256, 5.0), sensors=100),
+    Case("seasonal_ewma", {"season": "1 d"}, 900, levels.hour_ewma, (DAY, 0.05, 5.0)),
+    Case("septic", {}, 20, assets.tank, (MINUTE, 3, 1800.0), width=3, sensors=999),
+    Case("spike", {"size": "5 u"}, 0.1, levels.jump, (0.01, 5.0, 8.0)),
+    Case("strain_shift", {"shift": ["6 u", "12 u"]}, 0.1, blocks.block_shift, (15 * SECOND, 0.01, 6.0)),
+    Case("stuck", {}, 0.1, limits.held, (0.0, 1800 * SECOND)),
+    Case("stuck_at_zero", {"tolerance": "0.01 u"}, 0.1, limits.zeros, (0.01, 30 * SECOND)),
+    Case("thermal_strain", {"shift": [20.0], "learn": "10 min"}, 5, assets.thermal, (15 * SECOND, 4, 3600.0), width=4),
+    Case("threshold", {"rising": ["10 u", "20 u", "25 u"], "hysteresis": "2 u"}, 0.1, limits.bounds, (-np.inf, 10.0)),
+    Case("weekly_cusum", {"period": "1 d"}, 300, blocks.hour_cusum, (DAY // 168, 0.5, 8.0)),
 )
 
 
@@ -158,7 +157,7 @@ def run(report: Report, cases: tuple[Case, ...] = CASES) -> None:
     missing = set(registry.names()) - {case.detector for case in CASES}
     if missing:
         raise AssertionError(f"no case for {', '.join(sorted(missing))}: add one to CASES, with its floor")
-    report.note("detectors: the floor is the same arithmetic as a plain loop over flat arrays (perf/floors.py).")
+    report.note("detectors: the floor is the same arithmetic as a plain loop over flat arrays (perf/floors).")
     for case in cases:
         floor, detector = _jobs(case)
         least, cost = _fastest(floor, detector)
