@@ -25,7 +25,7 @@ from flows.graph import Outlets, city_flow
 from flows.membership import Membership
 from flows.run import Cluster, Recovery, run
 from operators.decode import Decoder
-from operators.intake import Intake
+from operators.inlet import Intake
 from operators.layout import Layout
 from operators.pace import Pace
 from operators.pulse import Pulse

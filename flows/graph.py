@@ -16,7 +16,7 @@ from domain.findings import AlertEvent
 from domain.records import Aggregates, DeadLetter, Frame, Panes, Verdicts
 from domain.settings import EngineSettings
 from operators.alerts.pager import Page
-from operators.intake import Intake
+from operators.inlet import Intake
 from operators.layout import Layout
 from operators.steps import Numbered, aggregate, correlate, detect, look_again, order, stateful
 from sinks.clickhouse.blocks import Block, Blocks

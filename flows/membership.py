@@ -23,7 +23,7 @@ from domain.errors import SourceError, StateError
 from domain.health import HEALTH
 from domain.streams import Source
 from flows.run import Cluster, Recovery
-from operators.intake import Member
+from operators.inlet import Member
 
 __all__ = ["Membership"]
 

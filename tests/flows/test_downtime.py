@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 
-import operators.intake
+import operators.inlet
 import operators.steps
 from domain.clock import HOUR, MILLISECOND, MINUTE, SECOND
 from domain.findings import AlertEvent, AlertEventType
@@ -90,7 +90,7 @@ def test_a_weekend_of_downtime(kafka: Broker, tmp_path: Path, monkeypatch: pytes
     began = time.time_ns()
     friday_clock = lambda: friday + 2 * SECOND + time.time_ns() - began  # noqa: E731
     with monkeypatch.context() as then:
-        then.setattr(operators.intake, "time", SimpleNamespace(time_ns=friday_clock))
+        then.setattr(operators.inlet, "time", SimpleNamespace(time_ns=friday_clock))
         then.setattr(operators.steps, "time_ns", friday_clock)
         while_running(threading.Thread(target=on_friday), steps=1)
     for sensor in range(4):
