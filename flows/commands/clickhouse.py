@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
-import threading
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -13,6 +13,9 @@ from sinks.clickhouse.schema import ensure_schema
 from sinks.clickhouse.serve import Serving
 
 __all__ = ["clickhouse", "serve"]
+
+#: Seconds that an end may take. Then the kernel ends the process, whatever the embedded engine waits for.
+_STOP: Final = 15
 
 clickhouse = typer.Typer(help="The embedded database.", no_args_is_help=True)
 
@@ -32,12 +35,17 @@ def serve(
     write: Annotated[bool, typer.Option("--write", help="Let that user write as well as read.")] = False,
 ) -> None:
     """Answer ClickHouse's HTTP interface for an embedded directory, until Ctrl-C or SIGTERM."""
-    stop = threading.Event()
+    # A signal may reach any thread of the embedded engine: that wakes a main thread that reads, but none that waits for
+    # an Event.
+    asked, asks = os.pipe()
+    os.set_blocking(asks, False)
+    signal.set_wakeup_fd(asks, warn_on_full_buffer=False)
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, lambda *_: None)
     with Serving(dsn, host, port, user=user, readonly=not write) as serving:
         client = connect(dsn)
         ensure_schema(client)
         client.close()
         typer.echo(f"serving {dsn} at {serving.dsn} ({'read and write' if write else 'read only'})")
-        stop.wait()
+        os.read(asked, 1)
+        signal.alarm(_STOP)

@@ -40,6 +40,7 @@ class Engine:
         # The spelling that the client library uses as well: the engine compares paths letter by letter.
         self.path = target.path if target.path == ":memory:" else os.path.realpath(target.path)
         self.running = threading.BoundedSemaphore(MAX_RUNNING)
+        self._kept = 0  # permits to run that are given to nobody any more
         self._sessions: dict[tuple[str, str], _Session] = {}
         self._lock = threading.Lock()
         try:
@@ -89,8 +90,23 @@ class Engine:
                 raise Unsupported(373, "SESSION_IS_LOCKED", f"Session {key[1]} is locked by a concurrent client")
             return found
 
+    def drained(self, seconds: float, *, cancel: bool = False) -> bool:
+        """Whether no request runs any more, after so long at most; then no other will.
+
+        `cancel` ends all queries of the process meanwhile.
+        """
+        deadline = time.monotonic() + seconds
+        while self._kept < MAX_RUNNING:
+            if cancel:
+                self._keeper.query("KILL QUERY WHERE 1 ASYNC")
+            if self.running.acquire(timeout=0.1):
+                self._kept += 1
+            elif time.monotonic() > deadline:
+                return False
+        return True
+
     def close(self) -> None:
-        """Close every handle."""
+        """Close every handle. While a request runs the engine would crash, or wait for ever: see `drained`."""
         with self._lock:
             for session in self._sessions.values():
                 session.handle.close()

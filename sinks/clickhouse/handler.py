@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import socket
+import sys
 import tempfile
 import time
 from contextlib import suppress
@@ -44,7 +46,29 @@ class Server(ThreadingHTTPServer):
     def __init__(self, address: tuple[str, int], engine: Engine, accounts: dict[str, Account]) -> None:
         self.engine = engine
         self.accounts = accounts
+        self._open: set[socket.socket] = set()
         super().__init__(address, _Handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Answer a connection in a thread of its own."""
+        self._open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """A connection has ended."""
+        self._open.discard(request)
+        super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A connection that breaks off is its client's business; anything else is told on standard error."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
+
+    def hang_up(self, how: int) -> None:
+        """End every connection: for what clients say (`SHUT_RD`), or for the answers, too (`SHUT_RDWR`)."""
+        for connection in list(self._open):
+            with suppress(OSError):  # it has ended meanwhile
+                connection.shutdown(how)
 
 
 class _Handler(BaseHTTPRequestHandler):

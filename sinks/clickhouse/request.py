@@ -98,13 +98,20 @@ class Request:
 
 
 def read_body(headers: Message, stream: BufferedIOBase) -> bytes:
-    """The body as it was sent. Raises Unsupported where its end cannot be told: the connection is of no use then."""
+    """The body as it was sent.
+
+    Raises Unsupported where its end cannot be told, ConnectionError where it does not come: the connection is of no use
+    then.
+    """
     if "chunked" in headers.get("Transfer-Encoding", "").lower():
         return b"".join(_chunks(stream))
     length = headers.get("Content-Length", "0")
     if not length.isdigit() or int(length) > MAX_BODY:
         raise Unsupported(168, "QUERY_IS_TOO_LARGE", f"The body must have between 0 and {MAX_BODY} bytes")
-    return stream.read(int(length))
+    data = stream.read(int(length))
+    if len(data) < int(length):
+        raise ConnectionError("the client has left in the middle of its request")
+    return data
 
 
 def decoded(headers: Message, data: bytes) -> bytes:

@@ -17,7 +17,9 @@ import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from ipaddress import ip_address
+from socket import SHUT_RD, SHUT_RDWR
 from types import TracebackType
+from typing import Final
 
 from domain.errors import ConfigError, Problem, SinkError
 from sinks.clickhouse.client import PASSWORD_VARIABLE, Dsn, note_of
@@ -27,9 +29,13 @@ from sinks.clickhouse.request import Account
 
 __all__ = ["Account", "Serving"]
 
+#: Seconds that queries have to finish once nothing more is served, and then to see that they are cancelled.
+GRACE: Final = 2.0
+PATIENCE: Final = 5.0
+
 
 class Serving:
-    """Serves one embedded directory while the `with` block runs.
+    """Serves one embedded directory while the `with` block runs. At its end what runs may finish, or is cancelled.
 
     ::
 
@@ -52,7 +58,7 @@ class Serving:
     ConfigError
         When the DSN is of a server, or an account without a password would be open to the network.
     SinkError
-        When another process holds the directory, or the port is taken.
+        When another process holds the directory, or the port is taken; at the end, when a query could not be ended.
     """
 
     def __init__(
@@ -104,10 +110,16 @@ class Serving:
     ) -> None:
         if self._note is not None:
             self._note.unlink(missing_ok=True)
-        self._server.shutdown()
-        self._server.server_close()
+        server, engine = self._server, self._server.engine
+        server.shutdown()
+        server.server_close()
         self._thread.join()
-        self._server.engine.close()
+        server.hang_up(SHUT_RD)
+        done = engine.drained(GRACE)
+        server.hang_up(SHUT_RDWR)  # an answer that nobody reads would never be through
+        if not done and not engine.drained(PATIENCE, cancel=True):
+            raise SinkError(f"a query in {self._target.path} could not be ended: the database was left open")
+        engine.close()
 
     @property
     def host(self) -> str:

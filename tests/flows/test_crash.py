@@ -59,7 +59,7 @@ def test_killed_in_the_middle_of_an_insert(town: Town, tmp_path: Path) -> None:
         with Engine(tmp_path, ["city", town.city, town.recording, "--dsn", database], environment=user).start() as run:
             run.ends()
         server.send(signal.SIGTERM)
-        server.wait(30)
+        server.ends(seconds=30)
     assert differences(tables(dsn), town.straight) == {}
 
 

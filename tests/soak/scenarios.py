@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -123,8 +122,7 @@ def _database(folder: Path, dsn: str, port: int) -> Iterator[Command]:
         yield server
         if server.running:
             server.send(signal.SIGTERM)
-            with suppress(subprocess.TimeoutExpired):  # a client that was killed may keep it; then it is killed, too
-                server.wait(5)
+            server.ends(seconds=30)
 
 
 def _answers(port: int) -> None:
