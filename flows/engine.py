@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from hashlib import sha256
+from math import inf
 from threading import Event
 from typing import Any, Final
 
@@ -19,6 +20,7 @@ from clickhouse_connect.driver.client import Client
 from domain.city import City
 from domain.clock import SECOND
 from domain.errors import ConfigError, Problem, SinkError, SinkRefused
+from domain.health import HEALTH
 from domain.settings import EngineSettings
 from domain.streams import Source
 from flows.graph import Outlets, city_flow
@@ -82,6 +84,8 @@ class Engine:
     def run(self, stop: Event | None = None) -> None:
         """Run to the end of the stream, or until `stop` is set."""
         stop = stop or Event()
+        HEALTH.live = self.live
+        HEALTH.behind = inf if self.settings.lag is None else self.settings.lag / SECOND
         with self._database(stop) as database:
             store: dict[str, Sink[Any] | ClickHouseSink] = dict(self.store)
             if database is not None:

@@ -18,8 +18,10 @@ import pytest
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
 
 from domain.city_files import write_city
-from domain.clock import MILLISECOND, SECOND
+from domain.clock import HOUR, MILLISECOND, SECOND
 from domain.findings import AlertEvent, AlertEventType
+from domain.health import HEALTH
+from domain.metrics import BEHIND
 from domain.operations import HEARTBEAT, LAG
 from domain.records import DeadLetter
 from domain.settings import EngineSettings, TimeRules
@@ -103,6 +105,11 @@ def _holds(collected: Collected, letters: int) -> bool:
     return len(collected.of(DeadLetter)) >= letters
 
 
+def _behind(topic: str) -> bool:
+    """Whether `/readyz` gives that as a reason."""
+    return any(reason.startswith(f"{topic}/0: 1") and "s behind" in reason for reason in HEALTH.ready().reasons)
+
+
 def _of(told: Collected, kind: str) -> list[AlertEvent]:
     return [event for event in told.of(AlertEvent) if event.alert.kind == kind]
 
@@ -135,7 +142,9 @@ def test_who_is_behind_says_so(kafka: Broker, tmp_path: Path) -> None:
     slow = SETTINGS.model_copy(update={"in_flight": 120})
     source = KafkaSource(kafka.address, [topic], batch=10)
     with running(source, tmp_path, 1, slow, {"collect": collected}) as told:
+        until(lambda: _behind(topic), seconds=30)
         until(lambda: any(event.type is AlertEventType.CLEARED for event in _of(told, LAG)), seconds=30)
+        until(lambda: not _behind(topic), seconds=30)
     lag = _of(told, LAG)
     assert [lag[0].type, lag[-1].type] == [AlertEventType.RAISED, AlertEventType.CLEARED]
     assert {event.type for event in lag[1:-1]} <= {AlertEventType.UPDATED}
@@ -143,6 +152,21 @@ def test_who_is_behind_says_so(kafka: Broker, tmp_path: Path) -> None:
     assert f"s behind at {topic}/0" in lag[0].alert.summary
     assert "messages wait" in lag[0].alert.summary
     assert {e.alert.kind for e in collected.of(AlertEvent)} & {LAG, HEARTBEAT} == set(), "they follow from no stream"
+
+
+@pytest.mark.parametrize("lag", [HOUR, None])
+def test_as_far_behind_as_it_may_be(kafka: Broker, tmp_path: Path, lag: int | None) -> None:
+    """`lag` decides both: no alert, and ready all the while."""
+    topic = kafka.topic()
+    _send(kafka, topic, 120, 300)
+    slow = SETTINGS.model_copy(update={"in_flight": 120, "lag": lag})
+    with running(KafkaSource(kafka.address, [topic], batch=10), tmp_path, 1, slow, {}) as told:
+        measured = BEHIND.labels(f"{topic}/0")._value
+        until(lambda: measured.get() > 100, seconds=20)
+        while measured.get() > 0:
+            assert not _behind(topic)
+            time.sleep(0.005)
+    assert _of(told, LAG) == []
 
 
 class Alertmanager(BaseHTTPRequestHandler):
