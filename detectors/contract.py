@@ -195,7 +195,7 @@ class GroupDetector(Detector):
     Marks still name a slot: that of the sensor which says most about the abnormality, the same in all its marks.
 
     Groups see the pane lane only: rows of a later call are never before the end that `advance` has told. Within a call
-    rows come sorted by sensor, then time, so `rows` has to bring them into the order of time itself.
+    rows come pane by pane, those of a pane by sensor, then time: `rows` has to bring a group's together itself.
 
     Parameters
     ----------
@@ -218,11 +218,8 @@ class GroupDetector(Detector):
         groups = int(group.max(initial=-1)) + 1
         #: Slots of each group in rising order, -1 where there are fewer. Shape (groups, WIDTH).
         self.members = np.full((groups, self.WIDTH), -1, np.int32)
-        #: Place of each slot in its group. Shape (slots,).
-        self.place = np.zeros(len(group), np.int32)
         size = np.zeros(groups, np.int32)
         for slot, at in enumerate(group.tolist()):
-            self.place[slot] = size[at]
             self.members[at, size[at]] = slot
             size[at] += 1
         self.shares = np.zeros((0, self.WIDTH))

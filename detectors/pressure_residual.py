@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 from pydantic import Field
 
-from detectors.contract import CHANGE, END, ONSET, GroupDetector, Marks, Params
-from detectors.kernels import FALL, LIMIT, RISE, nanoseconds, number, write
-from detectors.steps import in_steps
+from detectors.contract import CHANGE, END, ONSET, Marks, Params
+from detectors.kernels import FALL, RISE, nanoseconds, write
+from detectors.steps import SteppedDetector, step_fields
 from domain.records import Floats, Int32s, Int64s
 from domain.units import Seconds
 
@@ -27,21 +27,17 @@ _MOST: Final = 9
 #: Readings are kept below it, so that their products stay finite.
 _CAP: Final = 1e30
 
-_SPEC: Final = np.dtype(
-    [
-        ("interval", np.int64),
-        ("learn", np.int64),
-        ("settling", np.int64),
-        ("flows", np.int64),
-        ("fast", np.float64),  # weights of a bin
-        ("short", np.float64),
-        ("slow", np.float64),
-        ("noise", np.float64),
-        ("times", np.float64),
-        ("resolution", np.float64),
-    ],
-    align=True,
-)
+
+class _Settings(NamedTuple):
+    learn: int  # ns
+    settling: int  # ns
+    flows: int
+    fast: float  # weights of a step
+    short: float
+    slow: float
+    noise: float
+    times: float
+    resolution: float
 
 
 @njit(nogil=True, cache=True)
@@ -57,24 +53,29 @@ def _factor(cell: Any, size: int, flows: int, resolution: float) -> None:
     """Cholesky factor of the moments, in place: it regresses each sensor on all before it, and whitens."""
     m = cell.moments
     for a in range(size):
-        m[a, a] /= cell.count
-        for b in range(a):
-            m[a, b] /= cell.count
-        if a > flows:
-            m[a, a] += resolution * resolution
+        row = a * (a + 1) // 2
         for b in range(a + 1):
-            s = m[a, b]
+            m[row + b] /= cell.count
+        if a > flows:
+            m[row + a] += resolution * resolution
+        for b in range(a + 1):
+            above = b * (b + 1) // 2
+            s = m[row + b]
             for j in range(b):
-                s -= m[a, j] * m[b, j]
-            m[a, b] = math.sqrt(max(s, 1e-12 * m[a, a] + 1e-300)) if a == b else s / m[b, b]
+                s -= m[row + j] * m[above + j]
+            if a == b:
+                m[row + a] = math.sqrt(max(s, 1e-12 * m[row + a] + 1e-300))
+            else:
+                m[row + b] = s / m[above + b]
 
 
 @njit(nogil=True, cache=True)
 def _residual(cell: Any, d: Floats, i: int, flows: int) -> float:
     """Residual of sensor `i` in its own unit, of the whitened residuals `d`."""
     total = 0.0
+    row = i * (i + 1) // 2
     for j in range(flows + 1, i + 1):
-        total += cell.moments[i, j] * d[j]
+        total += cell.moments[row + j] * d[j]
     return total
 
 
@@ -84,8 +85,9 @@ def _lead(cell: Any, d: Floats, flows: int, size: int, share: Floats) -> int:
     best, most, total = flows + 1, 0.0, 0.0
     for i in range(flows + 1, size):
         variance = 0.0
+        row = i * (i + 1) // 2
         for j in range(flows + 1, i + 1):
-            variance += cell.moments[i, j] * cell.moments[i, j]
+            variance += cell.moments[row + j] * cell.moments[row + j]
         r = _residual(cell, d, i, flows)
         square = r * r / variance
         share[i - 1] = square
@@ -114,14 +116,14 @@ def _settled(cell: Any, flows: int, size: int) -> bool:
 
 
 @njit(nogil=True, cache=True)
-def _judge(cell: Any, spec: Any, t: int, flows: int, size: int) -> tuple[int, float]:
+def _grade(cell: Any, s: _Settings, t: int, size: int) -> tuple[int, float]:
     """Bring the grade up to date; the new grade and the distance that decides, in multiples of the usual."""
-    begin = flows + 1
-    least = 0.75 * math.sqrt((size - begin) * spec.fast / (2.0 - spec.fast))
+    flows, begin = s.flows, s.flows + 1
+    least = 0.75 * math.sqrt((size - begin) * s.fast / (2.0 - s.fast))
     usual = max(cell.still, least)
     away = _distance(cell.fast, cell.ref, begin, size)
     score = away / usual
-    cell.score = score / spec.times
+    cell.score = score / s.times
     grade = cell.grade
     if cell.until:
         cell.peak = max(cell.peak, away)
@@ -132,51 +134,68 @@ def _judge(cell: Any, spec: Any, t: int, flows: int, size: int) -> tuple[int, fl
             grade = 0
         return grade, score
     if grade == 0:
-        if score > spec.times:
+        if score > s.times:
             grade, cell.peak = 1, away
         else:
             for i in range(begin, size):
-                cell.ref[i] += spec.slow * (cell.now[i] - cell.ref[i])
+                cell.ref[i] += s.slow * (cell.now[i] - cell.ref[i])
                 cell.base[i] = cell.ref[i]
-            cell.still += spec.noise * (away - cell.still)
+            cell.still += s.noise * (away - cell.still)
             return 0, score
     else:
         cell.peak = max(cell.peak, away)
         step = _distance(cell.fast, cell.base, begin, size)
         level = _distance(cell.base, cell.ref, begin, size)
         usual = max(cell.wander, least)
-        if score < 0.5 * spec.times:
+        if score < 0.5 * s.times:
             grade = 0
         elif _distance(cell.short, cell.ref, begin, size) < 0.25 * cell.peak:
             grade -= 1
-        elif step > max(spec.times * usual, 0.3 * level):
+        elif step > max(s.times * usual, 0.3 * level):
             score = step / usual
             # Straight back is a repair; any other way may be one more leak, whose pattern may be opposed.
             back = (level * level + step * step - away * away) / (2.0 * level * step) if level > 0.0 else 0.0
             grade = max(grade - 1, 1) if back > 0.9 else min(grade + 1, _MOST)
         else:
             for i in range(begin, size):
-                cell.base[i] += spec.slow * (cell.now[i] - cell.base[i])
-            cell.wander += spec.noise * (step - cell.wander)
+                cell.base[i] += s.slow * (cell.now[i] - cell.base[i])
+            cell.wander += s.noise * (step - cell.wander)
             return grade, score
-    cell.until = t + spec.settling
+    cell.until = t + s.settling
     cell.steps = 0
     cell.sums[:] = 0.0
     return grade, score
 
 
 @njit(nogil=True, cache=True)
-def _take(cell: Any, spec: Any, size: int) -> bool:
-    """Make the whitened residuals of the bin's means in `cell.now`; whether there are any yet."""
-    flows = spec.flows
+def _learn(cell: Any, t: int, u: Floats, s: _Settings, size: int) -> None:
+    """Add a step, of which every sensor has readings, to the moments; factor them when there are enough."""
+    if cell.first == 0:
+        cell.first = t
+    cell.count += 1
+    m = cell.moments
+    row = 0
+    for a in range(size):
+        for b in range(a + 1):
+            m[row + b] += u[a] * u[b]
+        row += a + 1
+    if t - cell.first >= s.learn and cell.count > 2 * size:
+        _factor(cell, size, s.flows, s.resolution)
+        cell.ready = 1
+        cell.still = math.sqrt((size - s.flows - 1) * s.fast / (2.0 - s.fast))
+
+
+@njit(nogil=True, cache=True)
+def _take(cell: Any, t: int, means: Floats, s: _Settings, size: int) -> bool:
+    """Make the whitened residuals of a step's means in `cell.now`; whether there are any yet."""
     u = cell.now
     full = True
     for i in range(1, size):
-        if cell.n[i - 1] == 0:
+        x = means[i - 1]
+        if math.isnan(x):
             full = False
             continue
-        x = cell.total[i - 1] / cell.n[i - 1]
-        if i <= flows:
+        if i <= s.flows:
             x = math.copysign(abs(x) ** _LOSS, x)
         cell.mean[i - 1] = x
         x = min(max(x, -_CAP), _CAP)
@@ -184,111 +203,66 @@ def _take(cell: Any, spec: Any, size: int) -> bool:
             cell.origin[i] = x
         u[i] = x - cell.origin[i]
     u[0] = 1.0
-    t = (cell.bin + 1) * spec.interval
     if not cell.ready:
-        if not full:
-            return False
-        if cell.first == 0:
-            cell.first = t
-        cell.count += 1
-        for a in range(size):
-            for b in range(a + 1):
-                cell.moments[a, b] += u[a] * u[b]
-        if t - cell.first >= spec.learn and cell.count > 2 * size:
-            _factor(cell, size, flows, spec.resolution)
-            cell.ready = 1
-            cell.still = math.sqrt((size - flows - 1) * spec.fast / (2.0 - spec.fast))
+        if full:
+            _learn(cell, t, u, s, size)
         return False
+    row = 0
     for a in range(size):
-        if a and cell.n[a - 1] == 0:
+        if a and math.isnan(means[a - 1]):
             u[a] = cell.fast[a]  # says nothing
-            continue
-        s = u[a]
-        for j in range(a):
-            s -= cell.moments[a, j] * u[j]
-        u[a] = min(max(s / cell.moments[a, a], -_CAP), _CAP)
-    for a in range(flows + 1, size):
-        cell.fast[a] += spec.fast * (u[a] - cell.fast[a])
-        cell.short[a] += spec.short * (u[a] - cell.short[a])
+        else:
+            x = u[a]
+            for j in range(a):
+                x -= cell.moments[row + j] * u[j]
+            u[a] = min(max(x / cell.moments[row + a], -_CAP), _CAP)
+        row += a + 1
+    for a in range(s.flows + 1, size):
+        cell.fast[a] += s.fast * (u[a] - cell.fast[a])
+        cell.short[a] += s.short * (u[a] - cell.short[a])
     return True
 
 
 @njit(nogil=True, cache=True)
-def _close(cell: Any, spec: Any, members: Int32s, out: Marks, n: int, shares: Floats) -> int:
-    """Take the bin that has just ended; returns how many marks `out` holds then."""
-    size = 1
-    while size <= WIDTH and members[size - 1] >= 0:
-        size += 1
-    t = (cell.bin + 1) * spec.interval
-    if size > spec.flows + 1 and _take(cell, spec, size):
-        before, since = cell.grade, cell.since
-        grade, score = _judge(cell, spec, t, spec.flows, size)
-        if grade == 0 and score < 1.0:
-            cell.since = t
-        if grade != before:
-            share = shares[n]
-            share[:] = 0.0
-            d = cell.fast - cell.ref
-            lead = _lead(cell, d, spec.flows, size, share)
-            phase = CHANGE
-            if before == 0:
-                phase, cell.lead, cell.onset = ONSET, lead, since if since else t - spec.interval
-            elif grade == 0:
-                phase = END
-            cell.grade = grade
-            r = _residual(cell, d, cell.lead + 1, spec.flows)
-            cell.reason = (FALL if r < 0.0 else RISE) if phase == ONSET else cell.reason
-            x = cell.mean[cell.lead]
-            slot = members[cell.lead]
-            n = write(out, n, slot, phase, grade, cell.reason, t, cell.onset, score, spec.times, x, x - r)
-    cell.n[:] = 0
-    cell.total[:] = 0.0
-    return n
-
-
-@njit(nogil=True, cache=True)
-def _rows(
+def _judge(
     state: Any,
-    spec: Any,
-    group: Int32s,
-    place: Int32s,
     members: Any,
-    slot_of: Int32s,
-    sensor: Int32s,
-    ts: Int64s,
-    value: Floats,
-    order: Int32s,
+    groups: Int32s,
+    ticks: Int64s,
+    means: Any,
+    step: int,
     out: Marks,
     shares: Floats,
+    s: _Settings,
 ) -> int:
     n = 0
-    for i in order:
-        slot = slot_of[sensor[i]]
-        at = group[slot]
-        cell, k = state[at], place[slot]
-        t, x = ts[i], value[i]
-        if t <= cell.last[k] or not abs(x) <= LIMIT:
+    for i in range(len(groups)):
+        cell, slots = state[groups[i]], members[groups[i]]
+        t = ticks[i] + step
+        size = 1
+        while size <= WIDTH and slots[size - 1] >= 0:
+            size += 1
+        if size <= s.flows + 1 or not _take(cell, t, means[i], s, size):
             continue
-        now = number(t, spec.interval, cell.bin)
-        if now < cell.bin:
+        before, since = cell.grade, cell.since
+        grade, score = _grade(cell, s, t, size)
+        if grade == 0 and score < 1.0:
+            cell.since = t
+        if grade == before:
             continue
-        cell.last[k] = t
-        if now != cell.bin:
-            if cell.n.any():
-                n = _close(cell, spec, members[at], out, n, shares)
-            cell.bin = now
-        cell.n[k] += 1
-        cell.total[k] += x
-    return n
-
-
-@njit(nogil=True, cache=True)
-def _advance(state: Any, spec: Any, members: Any, now: int, out: Marks, shares: Floats) -> int:
-    n = 0
-    for at in range(len(state)):
-        cell = state[at]
-        if (cell.bin + 1) * spec.interval <= now and cell.n.any():
-            n = _close(cell, spec, members[at], out, n, shares)
+        d = cell.fast - cell.ref
+        lead = _lead(cell, d, s.flows, size, shares[n])
+        phase = CHANGE
+        if before == 0:
+            phase, cell.lead, cell.onset = ONSET, lead, since if since else t - step
+        elif grade == 0:
+            phase = END
+        cell.grade = grade
+        r = _residual(cell, d, cell.lead + 1, s.flows)
+        cell.reason = (FALL if r < 0.0 else RISE) if phase == ONSET else cell.reason
+        x = cell.mean[cell.lead]
+        slot = slots[cell.lead]
+        n = write(out, n, slot, phase, grade, cell.reason, t, cell.onset, score, s.times, x, x - r)
     return n
 
 
@@ -315,8 +289,13 @@ class PressureResidualParams(Params):
         0.005, ge=0, description="A pressure's noise is taken to be at least this, in the pressures' unit."
     )
 
+    @property
+    def step(self) -> float:
+        """What a `SteppedDetector` calls the interval."""
+        return self.interval
 
-class PressureResidual(GroupDetector):
+
+class PressureResidual(SteppedDetector):
     """Finds leaks by pressures that depart from what the flow into the district and the other pressures explain.
 
     The head lost on the way to a place is proportional to the flow to the power of 1.852, as long as the demand has
@@ -331,7 +310,7 @@ class PressureResidual(GroupDetector):
 
     Misses leaks that were there while it learned, those that grow slower than the reference follows, and those at the
     inlet. Takes a closed valve or another pump regime for a leak. Needs `learn`; then large leaks take one or two
-    intervals, small ones a day. A sensor without readings counts as unremarkable. State: 23784 bytes an asset. Marks:
+    intervals, small ones a day. A sensor without readings counts as unremarkable. State: 14576 bytes an asset. Marks:
     score is the distance in multiples of its usual size, value and baseline are the named sensor's pressure and the
     pressure that would be expected.
 
@@ -340,24 +319,24 @@ class PressureResidual(GroupDetector):
     """
 
     name = "pressure_residual"
+    version = 2
     WIDTH = WIDTH
     Params = PressureResidualParams
+    kernel = staticmethod(_judge)
     STATE = np.dtype(
         [
-            ("moments", np.float64, (WIDTH + 1, WIDTH + 1)),  # about `origin`; once `ready`, their Cholesky factor
+            *step_fields(WIDTH),
+            # About `origin`, the lower triangle row by row; once `ready`, their Cholesky factor.
+            ("moments", np.float64, ((WIDTH + 1) * (WIDTH + 2) // 2,)),
             ("origin", np.float64, (WIDTH + 1,)),
-            ("now", np.float64, (WIDTH + 1,)),  # whitened residuals: the bin's, ...
+            ("now", np.float64, (WIDTH + 1,)),  # whitened residuals: the step's, ...
             ("fast", np.float64, (WIDTH + 1,)),  # ... their mean over `memory`, ...
             ("short", np.float64, (WIDTH + 1,)),  # ... over an eighth of it, ...
             ("ref", np.float64, (WIDTH + 1,)),  # ... without leak, ...
             ("base", np.float64, (WIDTH + 1,)),  # ... since the last step, ...
             ("jump", np.float64, (WIDTH + 1,)),  # ... and the last step itself
             ("sums", np.float64, (WIDTH + 1,)),
-            ("mean", np.float64, (WIDTH,)),  # of the last bin, by place
-            ("total", np.float64, (WIDTH,)),  # of the bin under way
-            ("n", np.int32, (WIDTH,)),
-            ("last", np.int64, (WIDTH,)),
-            ("bin", np.int64),
+            ("mean", np.float64, (WIDTH,)),  # of the last step, by place
             ("first", np.int64),
             ("until", np.int64),  # 0 unless a step is being measured
             ("since", np.int64),  # when the distance was last usual
@@ -376,50 +355,13 @@ class PressureResidual(GroupDetector):
         align=True,
     )
 
-    def __init__(self, params: PressureResidualParams, low: Floats, high: Floats, rate: Floats, group: Int32s) -> None:
-        super().__init__(params, low, high, rate, group)
-        p = params
-
-        def weight(seconds: float) -> float:
-            return -math.expm1(-p.interval / seconds)
-
-        spec = np.zeros(1, _SPEC)
-        spec[0] = (
-            *(nanoseconds(seconds) for seconds in (p.interval, p.learn, p.settling)),
-            p.flows,
-            *(weight(seconds) for seconds in (p.memory, p.memory / 8, p.forget, 2 * p.forget)),
-            p.times,
-            p.resolution,
+    def settings(self) -> tuple[Any, ...]:  # noqa: D102
+        p = self.params
+        fast, short, slow, noise = (
+            -math.expm1(-p.interval / seconds) for seconds in (p.memory, p.memory / 8, p.forget, 2 * p.forget)
         )
-        self._spec = spec[0]
-
-    def rows(self, slot_of: Int32s, sensor: Int32s, ts: Int64s, value: Floats, out: Marks) -> int:  # noqa: D102
-        order = in_steps(slot_of, sensor, ts, self._spec["interval"])
-        shares = np.zeros((len(order) + 1, WIDTH))
-        n = int(
-            _rows(
-                self.state,
-                self._spec,
-                self.group,
-                self.place,
-                self.members,
-                slot_of,
-                sensor,
-                ts,
-                value,
-                order,
-                out,
-                shares,
-            )
-        )
-        self.shares = shares[:n]
-        return n
-
-    def advance(self, now: int, out: Marks) -> int:  # noqa: D102
-        shares = np.zeros((len(self.state), WIDTH))
-        n = int(_advance(self.state, self._spec, self.members, now, out, shares))
-        self.shares = shares[:n]
-        return n
+        learn, settling = nanoseconds(p.learn), nanoseconds(p.settling)
+        return (_Settings(learn, settling, p.flows, fast, short, slow, noise, p.times, p.resolution),)
 
     def step(self, group: int) -> tuple[int, bool, npt.NDArray[np.float64]]:
         """The last step of a group's pressures, or what is known of it while it is being measured.
@@ -433,12 +375,18 @@ class PressureResidual(GroupDetector):
         under_way = bool(cell["until"]) and int(cell["steps"]) > 0
         jump = cell["sums"][inner] / cell["steps"] - cell["base"][inner] if under_way else cell["jump"][inner]
         step = np.zeros(size)
-        step[flows:] = np.tril(cell["moments"][inner, inner]) @ jump
+        step[flows:] = self._factor(group) @ jump
         return int(cell["steps"]), not cell["until"], step
 
     def noise(self, group: int) -> npt.NDArray[np.float64]:
         """Covariance of a group's pressures about what the flow explains. Shape (pressures, pressures)."""
+        factor = self._factor(group)
+        return np.asarray(factor @ factor.T)
+
+    def _factor(self, group: int) -> npt.NDArray[np.float64]:
+        """The Cholesky factor of a group's pressures. Shape (pressures, pressures)."""
         flows = self.params.flows
-        size = int((self.members[group] >= 0).sum())
-        lower = np.tril(self.state[group]["moments"][flows + 1 : size + 1, flows + 1 : size + 1])
-        return np.asarray(lower @ lower.T)
+        size = int((self.members[group] >= 0).sum()) + 1
+        lower = np.zeros((size, size))
+        lower[np.tril_indices(size)] = self.state[group]["moments"][: size * (size + 1) // 2]
+        return lower[flows + 1 :, flows + 1 :]

@@ -10,15 +10,17 @@ import numpy as np
 from numba import njit
 
 from detectors.contract import GroupDetector, Marks
-from detectors.kernels import LIMIT, nanoseconds, number
+from detectors.kernels import LIMIT, nanoseconds
 from domain.records import Floats, Int32s, Int64s
 
-__all__ = ["DRAIN_WIDTH", "SteppedDetector", "in_steps", "step_fields"]
+__all__ = ["DRAIN_WIDTH", "SteppedDetector", "step_fields"]
 
 #: Sensors of a drain or a tank at most.
 DRAIN_WIDTH: Final = 4
 #: Means are kept below it, so that their products stay finite.
 _CAP: Final = 1e30
+#: Before any time.
+_NEVER: Final = -(2**63) + 1
 
 
 def step_fields(width: int) -> list[Any]:
@@ -30,51 +32,6 @@ def step_fields(width: int) -> list[Any]:
         ("readings", np.int64, width),
         ("open", np.uint8),
     ]
-
-
-@njit(nogil=True, cache=True)
-def _order(slot_of: Int32s, sensor: Int32s, ts: Int64s, step: int, order: Int32s) -> int:
-    """Count the rows into their steps; returns how many are watched, or -1 if they lie too far apart for it."""
-    n = 0
-    k = first = last = 0
-    rows, numbers = np.empty(len(ts), np.int32), np.empty(len(ts), np.int64)
-    for i in range(len(ts)):
-        if slot_of[sensor[i]] < 0:
-            continue
-        k = number(ts[i], step, k)
-        if n == 0:
-            first = last = k
-        first, last = min(first, k), max(last, k)
-        rows[n], numbers[n] = i, k
-        n += 1
-    if first == last:
-        order[:n] = rows[:n]
-        return n
-    if last - first > 4 * n:
-        return -1
-    place = np.zeros(last - first + 2, np.int32)
-    for j in range(n):
-        place[numbers[j] - first + 1] += 1
-    for j in range(1, len(place)):
-        place[j] += place[j - 1]
-    for j in range(n):
-        k = numbers[j] - first
-        order[place[k]] = rows[j]
-        place[k] += 1
-    return n
-
-
-def in_steps(slot_of: Int32s, sensor: Int32s, ts: Int64s, step: int) -> Int32s:
-    """The rows that are watched, in the order of the steps (ns) that they lie in.
-
-    Within a step they stay as they are: a sensor's are in the order of time, and that of different sensors is all one.
-    """
-    order = np.empty(len(ts), np.int32)
-    count = _order(slot_of, sensor, ts, step, order)
-    if count >= 0:
-        return order[:count]
-    order = np.argsort(ts, kind="stable").astype(np.int32)
-    return order[slot_of[sensor[order]] >= 0]
 
 
 @njit(nogil=True, cache=True)
@@ -92,41 +49,89 @@ def _close(cell: Any, at: int, n: int, groups: Int32s, ticks: Int64s, means: Any
 
 
 @njit(nogil=True, cache=True)
+def _runs(
+    row: int, group: Int32s, slot_of: Int32s, sensor: Int32s, runs: Any, assets: Int32s, among: Any
+) -> tuple[int, int]:
+    """Find the rows of each sensor from `row` on, up to where the sensors begin anew: there, and how many assets."""
+    found, before = 0, -1
+    while row < len(sensor) and sensor[row] > before:
+        before, begin = sensor[row], row
+        while row < len(sensor) and sensor[row] == before:
+            row += 1
+        slot = slot_of[before]
+        if slot < 0:
+            continue
+        runs[slot, 0], runs[slot, 1] = begin, row
+        at = group[slot]
+        if not among[at]:
+            among[at] = True
+            assets[found] = at
+            found += 1
+    for k in range(found):
+        among[assets[k]] = False
+    return row, found
+
+
+@njit(nogil=True, cache=True)
 def _gather(
     state: Any,
+    members: Any,
     group: Int32s,
-    place: Int32s,
     slot_of: Int32s,
     sensor: Int32s,
     ts: Int64s,
     value: Floats,
-    order: Int32s,
     step: int,
     groups: Int32s,
     ticks: Int64s,
     means: Any,
 ) -> int:
-    """Add rows to their steps; write those that they end."""
-    n = 0
-    for i in order:
-        slot = slot_of[sensor[i]]
-        at, k = group[slot], place[slot]
-        cell = state[at]
-        t, x = ts[i], value[i]
-        if t <= cell.last[k] or not abs(x) <= LIMIT:
-            continue
-        if not (cell.open and cell.tick <= t < cell.tick + step):
-            start = cell.tick + step  # mostly; otherwise it takes a division
-            if not start <= t < start + step:
-                start = t - t % step
-            if start <= cell.tick:
-                continue  # its step has been judged
-            if cell.open:
-                n = _close(cell, at, n, groups, ticks, means)
-            cell.open, cell.tick = 1, start
-        cell.last[k] = t
-        cell.sum[k] += x
-        cell.readings[k] += 1
+    """Add rows to their steps; write those that they end.
+
+    Rows come pane by pane, those of a pane by sensor, and those of a sensor in the order of time. So a pane is taken
+    asset by asset, its sensors side by side, and needs no sorting. (Calls in the loops would cost more than what they
+    did: numba counts references to arrays.)
+    """
+    runs = np.zeros((len(group), 2), np.int32)  # of each slot: the next of its rows, and past the last
+    assets, among = np.empty(len(members), np.int32), np.zeros(len(members), np.bool_)
+    n = row = 0
+    while row < len(ts):
+        row, found = _runs(row, group, slot_of, sensor, runs, assets, among)
+        for at in assets[:found]:
+            cell = state[at]
+            end, judged = _NEVER, True
+            while True:
+                # Take each sensor's readings before `end`, and see which comes next.
+                first = -_NEVER
+                for k in range(members.shape[1]):
+                    slot = members[at, k]
+                    if slot < 0:
+                        break
+                    i, last, total, readings = runs[slot, 0], cell.last[k], cell.sum[k], cell.readings[k]
+                    while i < runs[slot, 1]:
+                        t, x = ts[i], value[i]
+                        if t > last and abs(x) <= LIMIT:
+                            if t >= end:
+                                first = min(first, t)
+                                break
+                            if not judged:
+                                last, total, readings = t, total + x, readings + 1
+                        i += 1
+                    runs[slot, 0], cell.last[k], cell.sum[k], cell.readings[k] = i, last, total, readings
+                if first == -_NEVER:
+                    break
+                start = cell.tick
+                if not start <= first < start + step:
+                    start += step  # mostly; otherwise it takes a division
+                    if not start <= first < start + step:
+                        start = first - first % step
+                end = start + step
+                judged = start < cell.tick or (start == cell.tick and not cell.open)
+                if judged:
+                    continue
+                if start != cell.tick and cell.open:
+                    n = _close(cell, at, n, groups, ticks, means)
+                cell.open, cell.tick = 1, start
     return n
 
 
@@ -167,13 +172,12 @@ class SteppedDetector(GroupDetector):
         self._room(len(ts))
         n = _gather(
             self.state,
+            self.members,
             self.group,
-            self.place,
             slot_of,
             sensor,
             ts,
             value,
-            in_steps(slot_of, sensor, ts, self._step),
             self._step,
             self._groups,
             self._ticks,
