@@ -11,7 +11,7 @@ from numba import njit
 from pydantic import Field, model_validator
 
 from detectors.contract import Marks, Params, Reason
-from detectors.kernels import RISE, nanoseconds, settle
+from detectors.kernels import RISE, gain, nanoseconds, settle
 from detectors.steps import DRAIN_WIDTH, SteppedDetector, step_fields
 from domain.records import Floats, Int32s, Int64s
 from domain.units import Seconds
@@ -49,6 +49,7 @@ def _judge(
     release: float,
 ) -> int:
     n = 0
+    memo = np.zeros(2)
     for i in range(len(groups)):
         cell = state[groups[i]]
         slot = members[groups[i], level]
@@ -59,7 +60,7 @@ def _judge(
         x, q = means[i, level], means[i, flow] if gauged else 0.0
         if slot < 0 or math.isnan(x) or math.isnan(q):
             continue
-        weight = -math.expm1(-(t - cell.at) / 1e9 / memory) if cell.at else 1.0
+        weight = gain(memo, t - cell.at, memory) if cell.at else 1.0
         cell.at = t
         cell.level += weight * (x - cell.level)
         cell.flow += weight * (q - cell.flow)

@@ -6,6 +6,7 @@ one.
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final
 
 from numba import njit
@@ -44,6 +45,17 @@ def number(t: int, length: int, near: int) -> int:
     if 0 <= into < length:
         return near
     return near + 1 if 0 <= into - length < length else t // length
+
+
+@njit(nogil=True, cache=True)
+def gain(memo: Any, after: int, time: float) -> float:
+    """Weight of a value in an exponential mean with time constant `time`, s, that comes `after` ns after the last one.
+
+    Mostly that of the call before, which `memo` keeps: one for each time constant, `np.zeros(2)` at first.
+    """
+    if memo[0] != after:
+        memo[0], memo[1] = after, -math.expm1(-after / 1e9 / time)
+    return memo[1]  # type: ignore[no-any-return]
 
 
 @njit(nogil=True, cache=True)

@@ -11,7 +11,7 @@ from numba import njit
 from pydantic import Field, model_validator
 
 from detectors.contract import Marks, Params
-from detectors.kernels import RISE, settle
+from detectors.kernels import RISE, gain, settle
 from detectors.steps import DRAIN_WIDTH, SteppedDetector, step_fields
 from domain.records import Floats, Int32s, Int64s
 from domain.units import Seconds
@@ -58,6 +58,7 @@ def _judge(
     release: float,
 ) -> int:
     n = 0
+    memo, memos = np.zeros(2), np.zeros((2, 2))
     for i in range(len(groups)):
         cell = state[groups[i]]
         slot = members[groups[i], level]
@@ -66,9 +67,9 @@ def _judge(
         if rain >= 0 and not math.isnan(means[i, rain]):
             cell.rain = max(means[i, rain], 0.0)
         if cell.at:  # rain runs through two reservoirs
-            dt = (t - cell.at) / 1e9
             for k in range(2):
-                cell.pool[k] += -math.expm1(-dt / (response * (_SLOWER if k else 1.0))) * (cell.rain - cell.pool[k])
+                weight = gain(memos[k], t - cell.at, response * (_SLOWER if k else 1.0))
+                cell.pool[k] += weight * (cell.rain - cell.pool[k])
         cell.at = t
         if slot < 0 or math.isnan(x):
             continue
@@ -76,7 +77,7 @@ def _judge(
             cell.before, cell.level = t, x
             continue
         dt = (t - cell.before) / 1e9
-        weight = -math.expm1(-dt / memory)
+        weight = gain(memo, t - cell.before, memory)
         cell.speed += weight * ((x - cell.level) / dt * 60.0 - cell.speed)
         for k in range(2):
             cell.wet[k] += weight * (cell.pool[k] - cell.wet[k])

@@ -11,7 +11,7 @@ from numba import njit
 from pydantic import Field, model_validator
 
 from detectors.contract import Marks, Params, Reason
-from detectors.kernels import RISE, nanoseconds, settle
+from detectors.kernels import RISE, gain, nanoseconds, settle
 from detectors.steps import DRAIN_WIDTH, SteppedDetector, step_fields
 from domain.records import Floats, Int32s, Int64s
 from domain.units import Seconds
@@ -41,6 +41,7 @@ def _judge(
     at_least: int,
 ) -> int:
     n = 0
+    memo = np.zeros(2)
     for i in range(len(groups)):
         cell = state[groups[i]]
         slot = members[groups[i], gas]
@@ -51,7 +52,7 @@ def _judge(
             y = means[i, beside[k]]
             if cell.at[k]:
                 dt = (t - cell.at[k]) / 1e9
-                weight = -math.expm1(-dt / memory)
+                weight = gain(memo, t - cell.at[k], memory)
                 cell.speed[k] += weight * ((y - cell.before[k]) / dt * 3600.0 - cell.speed[k])
             cell.at[k], cell.before[k] = t, y
         if slot < 0 or math.isnan(x):

@@ -11,7 +11,7 @@ from numba import njit
 from pydantic import Field, model_validator
 
 from detectors.contract import Marks, Params
-from detectors.kernels import FALL, RISE, nanoseconds, settle
+from detectors.kernels import FALL, RISE, gain, nanoseconds, settle
 from detectors.steps import SteppedDetector, step_fields
 from domain.findings import Verdict
 from domain.records import Floats, Int32s, Int64s
@@ -27,9 +27,8 @@ _LIMIT: Final = 4.0  # mean residuals: what is further out is learned as if it w
 
 
 @njit(nogil=True, cache=True)
-def _solve(moments: Any, right: Any, beta: Floats) -> None:
-    """Coefficients by the moments learned: Cholesky, with the ridge on all but the constant."""
-    low = np.zeros((_TERMS, _TERMS))
+def _factor(moments: Any, low: Floats) -> None:
+    """Cholesky factor of the moments learned, with the ridge on all but the constant."""
     for i in range(_TERMS):
         for j in range(i + 1):
             a = moments[i, j]
@@ -41,6 +40,11 @@ def _solve(moments: Any, right: Any, beta: Floats) -> None:
                 low[i, i] = math.sqrt(max(a, 1e-12 * (moments[i, i] + 1.0)))
             else:
                 low[i, j] = a / low[j, j]
+
+
+@njit(nogil=True, cache=True)
+def _expected(low: Floats, right: Any, terms: Any, beta: Floats) -> float:
+    """What a gauge would read, less its origin, by the coefficients that solve its equations."""
     for i in range(_TERMS):
         beta[i] = right[i]
         for k in range(i):
@@ -50,10 +54,14 @@ def _solve(moments: Any, right: Any, beta: Floats) -> None:
         for k in range(i + 1, _TERMS):
             beta[i] -= low[k, i] * beta[k]
         beta[i] /= low[i, i]
+    y = 0.0
+    for j in range(_TERMS):
+        y += beta[j] * terms[j]
+    return y
 
 
 @njit(nogil=True, cache=True)
-def _warm(cell: Any, x: float, t: int, lag: float, most: int) -> bool:
+def _warm(cell: Any, x: float, t: int, lag: float, most: int, memos: Floats) -> bool:
     """Let the temperature and its lags come to the step; False where the latest reading is older than `most`, ns."""
     if math.isnan(x):
         return cell.at > 0 and t - cell.at < most  # type: ignore[no-any-return]
@@ -61,8 +69,7 @@ def _warm(cell: Any, x: float, t: int, lag: float, most: int) -> bool:
         cell.origin = x
     cell.terms[1] = x - cell.origin
     for k in range(2):
-        after = lag * (_SLOWER if k else 1.0)
-        weight = -math.expm1(-(t - cell.at) / 1e9 / after) if cell.at else 1.0
+        weight = gain(memos[k], t - cell.at, lag * (_SLOWER if k else 1.0)) if cell.at else 1.0
         cell.terms[2 + k] += weight * (cell.terms[1] - cell.terms[2 + k])
     cell.at = t
     return True
@@ -109,18 +116,19 @@ def _judge(
     relearn: int,
 ) -> int:
     n = 0
-    beta = np.zeros(_TERMS)
+    low, beta, memos = np.zeros((_TERMS, _TERMS)), np.zeros(_TERMS), np.zeros((2, 2))
     expected = np.zeros(means.shape[1])
     for i in range(len(groups)):
         cell, t = state[groups[i]], ticks[i]
         member = members[groups[i]]
         has = thermometer >= 0 and member[thermometer] >= 0
         cell.terms[0] = 1.0
-        if has and not _warm(cell, means[i, thermometer], t, lag, stays * step):
+        if has and not _warm(cell, means[i, thermometer], t, lag, stays * step, memos):
             continue
         stale = cell.grade > 0 and t + step - cell.onset >= relearn
         cell.score = 0.0
         grade, top = 0, -1
+        _factor(cell.moments, low)
         for k in range(means.shape[1]):
             if member[k] < 0 or (has and k == thermometer):
                 continue
@@ -129,10 +137,7 @@ def _judge(
                 if math.isnan(x):
                     continue
                 gauge.origin = x
-            _solve(cell.moments, gauge.right, beta)
-            y = 0.0
-            for j in range(_TERMS):
-                y += beta[j] * cell.terms[j]
+            y = _expected(low, gauge.right, cell.terms, beta)
             expected[k], e = gauge.origin + y, 0.0
             scale = max(1.0, times * gauge.noise / shift[0])
             if not math.isnan(x):
