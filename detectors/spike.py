@@ -45,36 +45,35 @@ def _rows(
             continue
         cell.last = t
         bound = max(size, times * cell.noise)
-        if cell.grade and t - cell.found >= quiet:
-            n = settle(out, n, cell, slot, 0, _SPIKE, t, t, 0.0, bound, x, cell.level)
-        if cell.count == 0:
-            cell.level, cell.count = x, 1
-            continue
-        if cell.pending:
-            cell.pending = 0
-            away = cell.peak - cell.level
-            back = cell.peak - x
-            if away * back > 0.0 and abs(back) > bound and abs(x - cell.level) <= (1.0 - returned) * abs(away):
-                middle = 0.5 * (cell.level + x)
-                score = min(abs(away), abs(back))
-                n = settle(out, n, cell, slot, 1, _SPIKE, t, cell.peak_ts, score, bound, cell.peak, middle)
-                cell.found = t
-                cell.level = x
-                continue
-            # It stayed away: a step. As an example of noise it counts no more than the bound.
-            cell.noise += alpha * (bound - cell.noise)
-            cell.level = cell.peak
-            bound = max(size, times * cell.noise)
+        if cell.grade | cell.pending:  # rarely: one branch for both
+            if cell.grade and t - cell.found >= quiet:
+                n = settle(out, n, cell, slot, 0, _SPIKE, t, t, 0.0, bound, x, cell.level)
+            if cell.pending:
+                cell.pending = 0
+                away = cell.peak - cell.level
+                back = cell.peak - x
+                if away * back > 0.0 and abs(back) > bound and abs(x - cell.level) <= (1.0 - returned) * abs(away):
+                    middle = 0.5 * (cell.level + x)
+                    score = min(abs(away), abs(back))
+                    n = settle(out, n, cell, slot, 1, _SPIKE, t, cell.peak_ts, score, bound, cell.peak, middle)
+                    cell.found = t
+                    cell.level = x
+                    continue
+                # It stayed away: a step. As an example of noise it counts no more than the bound.
+                cell.noise += alpha * (bound - cell.noise)
+                cell.level = cell.peak
+                bound = max(size, times * cell.noise)
         step = abs(x - cell.level)
-        if cell.count > warm_up and step > bound:
-            cell.pending = 1
-            cell.peak, cell.peak_ts = x, t
-            continue
-        if cell.count <= warm_up:
-            cell.noise += (step - cell.noise) / cell.count  # a plain mean at first
-            cell.count += 1
-        else:
+        if cell.count > warm_up:
+            if step > bound:
+                cell.pending = 1
+                cell.peak, cell.peak_ts = x, t
+                continue
             cell.noise += alpha * (step - cell.noise)
+        else:
+            if cell.count:
+                cell.noise += (step - cell.noise) / cell.count  # a plain mean at first
+            cell.count += 1
         cell.level = x
     return n
 
