@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any, Final, Self
 
 import numpy as np
@@ -154,8 +153,7 @@ class AccumulationParams(Params):
     def _consistent(self) -> Self:
         if not self.excess and not self.rise:
             raise ValueError("expected bounds in `excess`, a `rise`, or both")
-        if any(a >= b for a, b in pairwise([0.0, *(q.value for q in self.excess)])):
-            raise ValueError("expected `excess` to be above 0 and to rise from grade to grade")
+        self.check_grades("excess")
         if self.rise and self.rise.value <= 0:
             raise ValueError(f"expected a `rise` above 0, got {self.rise}")
         return self

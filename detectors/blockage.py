@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from itertools import pairwise
 from typing import Any, Final, Self
 
 import numpy as np
@@ -136,8 +135,7 @@ class BlockageParams(Params):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if any(a >= b for a, b in pairwise([0.0, *self.rise])):
-            raise ValueError("expected `rise` to be above 0 and to rise from grade to grade")
+        self.check_grades("rise")
         places = [place for place in (self.level, self.flow, self.rain) if place]
         if len(set(places)) < len(places):
             raise ValueError("expected `level`, `flow` and `rain` to be different sensors")

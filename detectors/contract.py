@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from enum import IntEnum, StrEnum
+from itertools import pairwise
 from typing import Any, ClassVar, Final, Literal, get_type_hints
 
 import numpy as np
@@ -99,6 +100,13 @@ class Params(BaseModel):
     """Base of a detector's parameters: typed, frozen, unknown fields refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    def check_grades(self, *names: str) -> None:
+        """Raise ValueError unless the bounds in each of these fields are above 0 and rise from grade to grade."""
+        for name in names:
+            bounds = [0.0, *(getattr(bound, "value", bound) for bound in getattr(self, name))]
+            if not all(a < b for a, b in pairwise(bounds)):
+                raise ValueError(f"expected `{name}` to be above 0 and to rise from grade to grade")
 
     def written(self) -> dict[str, Any]:
         """All of them as a file says them: from it the same parameters can be read again, to the last digit."""

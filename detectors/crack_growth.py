@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any, Final, Self
 
 import numpy as np
@@ -132,9 +131,7 @@ class CrackGrowthParams(Params):
     def _consistent(self) -> Self:
         if not self.width and not self.growth:
             raise ValueError("expected thresholds in `width`, in `growth` or in both")
-        for name in ("width", "growth"):
-            if any(a >= b for a, b in pairwise([0.0, *(q.value for q in getattr(self, name))])):
-                raise ValueError(f"expected `{name}` to be above 0 and to rise from grade to grade")
+        self.check_grades("width", "growth")
         return self
 
 

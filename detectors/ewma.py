@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from itertools import pairwise
 from typing import Any, Final, Literal, Self
 
 import numpy as np
@@ -122,9 +121,7 @@ class EwmaParams(Params):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        bounds = [0.0, *self.z]
-        if any(a >= b for a, b in pairwise(bounds)):
-            raise ValueError("expected `z` to be above 0 and to rise from grade to grade")
+        self.check_grades("z")
         if self.min_sigma and self.min_sigma.value < 0:
             raise ValueError(f"expected a `min_sigma` of 0 or more, got {self.min_sigma}")
         return self

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from itertools import pairwise
 from typing import Any, Final, Self
 
 import numpy as np
@@ -143,8 +142,7 @@ class FrequencyParams(Params):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if any(not a < b for a, b in pairwise([0.0, *self.shift])):
-            raise ValueError("expected `shift` to be above 0 and to rise from grade to grade")
+        self.check_grades("shift")
         if self.window < 2 * self.cycles / self.expected:
             raise ValueError("expected a `window` of two blocks, 2 x cycles / expected, or longer")
         return self

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from itertools import pairwise
 from typing import Any, Final, Self
 
 import numpy as np
@@ -124,8 +123,7 @@ class IllicitDischargeParams(Params):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if any(a >= b for a, b in pairwise([0.0, *self.rise])):
-            raise ValueError("expected `rise` to be above 0 and to rise from grade to grade")
+        self.check_grades("rise")
         if self.flow == self.rain:
             raise ValueError("expected `flow` and `rain` to be two sensors")
         return self

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any, Final, Self
 
 import numpy as np
@@ -108,8 +107,7 @@ class ImpactParams(Params):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if any(a >= b for a, b in pairwise([0.0, *(q.value for q in self.peak)])):
-            raise ValueError("expected `peak` to be above 0 and to rise from grade to grade")
+        self.check_grades("peak")
         return self
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from itertools import pairwise
 from typing import Any, Final, Self
 
 import numpy as np
@@ -209,8 +208,7 @@ class NoveltyParams(Params):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if any(a >= b for a, b in pairwise([0.0, *self.ratio])):
-            raise ValueError("expected `ratio` to be above 0 and to rise from grade to grade")
+        self.check_grades("ratio")
         if self.min_distance and self.min_distance.value < 0:
             raise ValueError(f"expected a `min_distance` of 0 or more, got {self.min_distance}")
         return self

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any, Final, Self
 
 import numpy as np
@@ -152,8 +151,7 @@ class RainflowParams(Params):
     def _consistent(self) -> Self:
         if self.category.value <= 0:
             raise ValueError(f"expected a `category` above 0, got {self.category}")
-        if any(not a < b for a, b in pairwise([0.0, *self.damage])):
-            raise ValueError("expected `damage` to be above 0 and to rise from grade to grade")
+        self.check_grades("damage")
         if self.knee < self.cycles:
             raise ValueError("expected `knee` to be at least `cycles`")
         if self.ignore and self.ignore.value < 0:

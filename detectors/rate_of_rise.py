@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any, Final, Self
 
 import numpy as np
@@ -145,10 +144,7 @@ class RateOfRiseParams(Params):
     def _consistent(self) -> Self:
         if not self.rising and not self.falling:
             raise ValueError("expected speeds in `rising`, in `falling` or in both")
-        for name in ("rising", "falling"):
-            speeds = [0.0, *(rate.value for rate in getattr(self, name))]
-            if any(a >= b for a, b in pairwise(speeds)):
-                raise ValueError(f"expected the speeds of `{name}` to be above 0 and to rise from grade to grade")
+        self.check_grades("rising", "falling")
         return self
 
 

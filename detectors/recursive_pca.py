@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from itertools import pairwise
 from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
@@ -264,8 +263,7 @@ class RecursivePcaParams(Params):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if any(a >= b for a, b in pairwise([0.0, *self.index])):
-            raise ValueError("expected `index` to be above 0 and to rise from grade to grade")
+        self.check_grades("index")
         if self.warm_up <= 2 * self.horizon:
             raise ValueError(f"expected a `warm_up` above two horizons ({2 * self.horizon}), got {self.warm_up}")
         return self

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from itertools import pairwise
 from typing import Any, Final, Self
 
 import numpy as np
@@ -97,8 +96,7 @@ class SeasonalEwmaParams(Params):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if any(a >= b for a, b in pairwise([0.0, *self.z])):
-            raise ValueError("expected `z` to be above 0 and to rise from grade to grade")
+        self.check_grades("z")
         if self.min_sigma and self.min_sigma.value < 0:
             raise ValueError(f"expected a `min_sigma` of 0 or more, got {self.min_sigma}")
         return self

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any, Final, Self
 
 import numpy as np
@@ -134,8 +133,7 @@ class StrainShiftParams(Params):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if any(a >= b for a, b in pairwise([0.0, *(q.value for q in self.shift)])):
-            raise ValueError("expected `shift` to be above 0 and to rise from grade to grade")
+        self.check_grades("shift")
         return self
 
 

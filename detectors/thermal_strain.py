@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from itertools import pairwise
 from typing import Any, Final, Self
 
 import numpy as np
@@ -224,8 +223,7 @@ class ThermalStrainParams(Params):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if any(a >= b for a, b in pairwise([0.0, *self.shift])):
-            raise ValueError("expected `shift` to be above 0 and to rise from grade to grade")
+        self.check_grades("shift")
         return self
 
 
