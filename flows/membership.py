@@ -20,6 +20,7 @@ from typing import Any, Final
 
 from domain.clock import NEVER, iso
 from domain.errors import SourceError, StateError
+from domain.files import put
 from domain.health import HEALTH
 from domain.streams import Source
 from flows.run import Cluster, Recovery
@@ -163,11 +164,8 @@ class Membership:
 
 
 def _put(path: Path, content: Any) -> None:
-    """Write a file that is there as a whole or not at all."""
     path.parent.mkdir(exist_ok=True)
-    unfinished = path.with_suffix(".tmp")
-    unfinished.write_text(json.dumps(content))
-    unfinished.replace(path)
+    put(path, json.dumps(content).encode())
 
 
 def _wait(holds: Callable[[], bool], what: str) -> None:

@@ -10,7 +10,6 @@ Every message keeps its partition, offset, recorded time and bytes: the replay o
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -21,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from domain.errors import SinkError, SourceError
+from domain.files import UNFINISHED, put
 from domain.records import RawBatch
 from sources.batches import CHUNK
 from sources.parquet import MESSAGES
@@ -113,7 +113,7 @@ class Recorder:
             self._pending[name], self._held[name], self._count[name], self._next[name] = [], 0, 0, None
             folder = _place(self._folder, name)
             folder.mkdir(parents=True, exist_ok=True)
-            for unfinished in folder.glob("*.tmp"):
+            for unfinished in folder.glob(f"*{UNFINISHED}"):
                 unfinished.unlink()
             finished = segments(self._folder, name)
             if finished:
@@ -125,7 +125,7 @@ class Recorder:
             return ()
         self.names += new
         index = {"format": _FORMAT, "version": _VERSION, "partitions": self.names}
-        self._put(self._folder / _INDEX, json.dumps(index, indent=2).encode())
+        put(self._folder / _INDEX, json.dumps(index, indent=2).encode())
         return new
 
     def position(self, partition: str) -> int | None:
@@ -158,27 +158,12 @@ class Recorder:
             writer.write_table(table, max(1, len(table) * CHUNK // max(self._held[name], 1)))
         path = _place(self._folder, name) / f"{self._count[name]:012}.parquet"
         try:
-            self._put(path, sink.getvalue())
+            put(path, sink.getvalue())
         except OSError as error:
             raise SinkError(f"{path}: cannot be written: {error}") from error
         self._count[name] += sum(map(len, pending))
         self._next[name] = int(pending[-1].offset[-1]) + 1
         self._pending[name], self._held[name] = [], 0
-
-    @staticmethod
-    def _put(path: Path, content: bytes | pa.Buffer) -> None:
-        """Write a file so that after a crash it is there with all of its content, or not at all."""
-        unfinished = path.with_name(path.name + ".tmp")
-        with unfinished.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
 
 
 def _record_batch(batch: RawBatch) -> pa.RecordBatch:
