@@ -18,6 +18,8 @@ def figure(
     >>> figure("incidents found", 9, "incidents", at_least=8)
     {'name': 'incidents found', 'value': 9, 'unit': 'incidents', 'bar': 8, 'holds': True}
     """
+    if at_least is not None and at_most is not None:
+        raise ValueError(f"figure {name!r}: give one of at_least and at_most, not both")
     found: dict[str, Any] = {"name": name, "value": value, "unit": unit}
     if at_least is not None:
         found |= {"bar": at_least, "holds": value >= at_least}

@@ -20,7 +20,7 @@ from clickhouse_connect.driver.client import Client
 from domain.clock import SECOND
 from domain.records import Panes
 from perf.engine import clocked, in_turn, ratio_of
-from perf.report import Report, pin
+from perf.report import Report, by_itself
 from sinks.clickhouse.blocks import Blocks
 from sinks.clickhouse.client import connect
 from sinks.clickhouse.native import Column, Dictionary, encode
@@ -139,7 +139,4 @@ if __name__ == "__main__":
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--repeats", type=int, default=5)
     options = parser.parse_args()
-    alone = Report()
-    pin()
-    run(alone, options.rows, options.repeats)
-    alone.show()
+    by_itself(run, options.rows, options.repeats)

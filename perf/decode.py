@@ -15,7 +15,7 @@ import pyarrow as pa
 from domain.city import City, Sensor
 from domain.records import RawBatch
 from operators.decode import Decoder
-from perf.report import Report, compare, pin
+from perf.report import Report, by_itself, compare
 
 __all__ = ["run"]
 
@@ -110,7 +110,4 @@ def arrow(ids: list[str], sensor: np.ndarray, ts: np.ndarray, value: np.ndarray)
 
 
 if __name__ == "__main__":
-    pin()
-    alone_report = Report()
-    run(alone_report)
-    alone_report.show()
+    by_itself(run)

@@ -23,7 +23,7 @@ from detectors.contract import MARK, Lane
 from domain.clock import DAY, HOUR, MINUTE, SECOND
 from domain.records import Floats, Int32s, Int64s
 from perf.floors import assets, blocks, levels, limits, windows
-from perf.report import Report, pin, readable, seconds
+from perf.report import Report, by_itself, readable, seconds
 
 __all__ = ["BAR", "CASES", "Case", "run", "write_pages"]
 
@@ -258,7 +258,4 @@ if __name__ == "__main__":
     if options.pages:
         write_pages(options.pages, Path("docs/detectors"))
     else:
-        alone = Report()
-        pin()
-        run(alone, tuple(case for case in CASES if not options.only or case.detector in options.only))
-        alone.show()
+        by_itself(run, tuple(case for case in CASES if not options.only or case.detector in options.only))

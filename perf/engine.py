@@ -32,7 +32,7 @@ from operators.decode import Decoder
 from perf.decode import ARROW, PACKET, alone, arrow, packets, readings
 from perf.peers.job import SENSORS, generate
 from perf.peers.lifeline import MONITOR
-from perf.report import Report, pin
+from perf.report import Report, by_itself
 from perf.stock import Each, windows
 from sinks.clickhouse.blocks import Block
 
@@ -232,7 +232,4 @@ if __name__ == "__main__":
     parser.add_argument("--readings", type=int, default=READINGS)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     options = parser.parse_args()
-    report = Report()
-    pin()
-    run(report, options.readings, options.rounds)
-    report.show()
+    by_itself(run, options.readings, options.rounds)

@@ -26,7 +26,7 @@ from pyarrow import feather
 
 from perf import peers
 from perf.peers.job import Job, Result, differences, make_input
-from perf.report import Report, pin
+from perf.report import Report, by_itself
 
 __all__ = ["Timing", "available", "oracle", "run", "time_jobs"]
 
@@ -191,7 +191,4 @@ if __name__ == "__main__":
     if options.child:
         _child(options.child[0], options.child[1], Path(options.child[2]))
     else:
-        alone = Report()
-        pin()
-        run(alone, options.readings, options.rounds)
-        alone.show()
+        by_itself(run, options.readings, options.rounds)

@@ -28,7 +28,7 @@ from domain.findings import Phase
 from domain.settings import EngineSettings, TimeRules
 from flows.engine import Engine
 from perf.engine import IDS, bench_city, in_turn
-from perf.report import Report, pin
+from perf.report import Report, by_itself
 from perf.stock import Each, scores
 from sources.pipe import PipeSource
 
@@ -149,7 +149,4 @@ if __name__ == "__main__":
     if options.write:
         write(int(options.write[0]), int(options.write[1]), float(options.write[2]))
     else:
-        alone = Report()
-        pin()
-        run(alone, options.seconds, options.rounds)
-        alone.show()
+        by_itself(run, options.seconds, options.rounds)

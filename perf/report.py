@@ -11,13 +11,15 @@ import os
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-__all__ = ["Comparison", "Figure", "Report", "compare", "pin", "seconds"]
+from flows.figures import figure as figure_of
+
+__all__ = ["Comparison", "Figure", "Report", "by_itself", "compare", "pin", "seconds"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +34,7 @@ class Figure:
 
     def as_json(self) -> dict[str, object]:
         """The figure without the fields that it does not have."""
-        figure: dict[str, object] = {"name": self.name, "value": self.value, "unit": self.unit}
-        if self.bar is not None:
-            figure |= {"bar": self.bar, "holds": self.holds}
-        return figure
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 @dataclass(slots=True)
@@ -56,16 +55,9 @@ class Report:
         self, name: str, value: float, unit: str, *, at_least: float | None = None, at_most: float | None = None
     ) -> Figure:
         """Add a figure, with a bar it must reach or must not exceed; returns it."""
-        if at_least is not None and at_most is not None:
-            raise ValueError(f"figure {name!r}: give one of at_least and at_most, not both")
-        if at_least is not None:
-            figure = Figure(name, value, unit, at_least, value >= at_least)
-        elif at_most is not None:
-            figure = Figure(name, value, unit, at_most, value <= at_most)
-        else:
-            figure = Figure(name, value, unit)
-        self.figures.append(figure)
-        return figure
+        found = Figure(**figure_of(name, value, unit, at_least=at_least, at_most=at_most))
+        self.figures.append(found)
+        return found
 
     def note(self, text: str) -> None:
         """Add a remark on how a figure was measured."""
@@ -158,3 +150,11 @@ def pin(core: int | None = None) -> int | None:
     core = max(os.sched_getaffinity(0)) if core is None else core
     os.sched_setaffinity(0, {core})
     return core
+
+
+def by_itself(run: Callable[..., None], *arguments: object) -> None:
+    """Run one benchmark by itself, pinned to a core, and print its figures."""
+    report = Report()
+    pin()
+    run(report, *arguments)
+    report.show()

@@ -38,7 +38,7 @@ from operators.detect import Bank
 from operators.intake import PartitionIntake
 from operators.layout import Layout
 from operators.panes import PaneStore
-from perf.report import Report, pin
+from perf.report import Report, by_itself
 from sinks.clickhouse.blocks import Blocks
 
 __all__ = ["run"]
@@ -209,7 +209,4 @@ if __name__ == "__main__":
     if options.child:
         child(options.child)
     else:
-        alone = Report()
-        pin()
-        run(alone)
-        alone.show()
+        by_itself(run)

@@ -26,7 +26,7 @@ from domain.settings import EngineSettings
 from perf.decode import readings
 from perf.engine import BATCHES, IDS, batches, engine_seconds, in_turn, ratio_of
 from perf.peers.job import generate
-from perf.report import Report, pin
+from perf.report import Report, by_itself
 from sinks.clickhouse.client import connect
 
 __all__ = ["run"]
@@ -73,7 +73,4 @@ if __name__ == "__main__":
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where the database is made")
     options = parser.parse_args()
-    alone = Report()
-    pin()
-    run(alone, options.readings, options.rounds, options.folder)
-    alone.show()
+    by_itself(run, options.readings, options.rounds, options.folder)
