@@ -85,12 +85,7 @@ def open_stream(
         minutes = options.get("minutes")
         if speed is not None and not speed > 0:
             raise _wrong(stream, f"expected a speed above 0, got {speed}")
-        try:
-            scenario = (
-                demo(city, seed) if minutes is None else random(city, _whole(stream, minutes) * MINUTE, seed=seed)
-            )
-        except ValueError as error:  # a city too small for what is to happen
-            raise _wrong(stream, str(error)) from error
+        scenario = demo(city, seed) if minutes is None else random(city, _whole(stream, minutes) * MINUTE, seed=seed)
         return SimulatedCity(scenario, speed=speed)
     return open_recording(Path(stream), city, batch=batch, speed=speed)
 

@@ -13,6 +13,7 @@ import orjson
 
 from domain.city import City
 from domain.clock import HOUR, MINUTE, SECOND, iso
+from domain.errors import ConfigError
 from simulators.effects import Effect, Stuck
 from simulators.faults import every_fault
 from simulators.incidents import SCRIPTS
@@ -99,7 +100,7 @@ class Scenario:
 
 
 def scenario(city: City, timetable: Sequence[tuple[str, float, float]], span: int, seed: int, start: int) -> Scenario:
-    """Act a timetable of (script, begin in min, end in min) out; the seed chooses where."""
+    """Act a timetable of (script, begin in min, end in min) out; the seed chooses where. Raises ConfigError."""
     stage = Stage(city, seed, start)
     known = SCRIPTS | SLOW
     scripts = tuple(known[name](stage, begin * 60, end * 60) for name, begin, end in timetable)
@@ -125,20 +126,20 @@ def faults(city: City, seed: int = 1, start: int = START) -> Scenario:
 def random(city: City, span: int, per_hour: float = 30.0, seed: int = 1, start: int = START) -> Scenario:
     """Incidents at random times, `per_hour` on average, each for 4 to 12 minutes; nothing in the first two minutes.
 
-    A place is used once: what finds none any more is left out. Raises ValueError where nothing at all finds one.
+    A place is used once: what finds none any more is left out. Raises ConfigError where nothing at all finds one.
     """
     rng = np.random.default_rng([seed, 4])
     stage, minutes = Stage(city, seed, start), span / MINUTE
     names = list(SCRIPTS)
     begins = np.sort(rng.uniform(2, max(minutes, 2), int(rng.poisson(per_hour * minutes / 60))))
     scripts: list[Scripted] = []
-    refused: ValueError | None = None
+    refused: ConfigError | None = None
     for begin in begins.tolist():
         name, end = names[int(rng.integers(len(names)))], min(begin + rng.uniform(4, 12), minutes)
         if begin + 4 <= minutes:
             try:
                 scripts.append(SCRIPTS[name](stage, begin * 60, end * 60))
-            except ValueError as error:
+            except ConfigError as error:
                 refused = error
     if refused is not None and not scripts:
         raise refused

@@ -11,6 +11,7 @@ import numpy as np
 
 from domain.city import Asset, Camera, City, Sensor
 from domain.clock import SECOND
+from domain.errors import ConfigError, Problem
 from simulators.effects import Effect
 from simulators.signals import Softening, Storm
 
@@ -97,11 +98,16 @@ class Stage:
         return [camera for camera in self.city.cameras.values() if camera.asset == asset]
 
     def pick(self, choices: Iterable[tuple[str, str]]) -> str:
-        """One of the ids, given with their zones: never the same twice, and if possible in a zone of its own."""
+        """One of the ids, given with their zones: never the same twice, and if possible in a zone of its own.
+
+        Raises ConfigError where there is none: the city is too small for what is to happen.
+        """
         free = [(id, zone) for id, zone in choices if id not in self._used]
         calm = [(id, zone) for id, zone in free if zone not in self._used] or free
         if not calm:
-            raise ValueError("this city has no place left where that could happen")
+            raise ConfigError(
+                [Problem("", f"city {self.city.name}", "", "it has no place left where that could happen")]
+            )
         id, zone = calm[int(self.rng.integers(len(calm)))]
         self._used |= {id, zone}
         return id

@@ -57,8 +57,6 @@ def rehearse(
             scenario = scene(registry, name, every, seed)
     except KeyError:
         raise ConfigError([Problem("", "", name, f"expected one of {', '.join((*WHOLE, *SCENES))}")]) from None
-    except ValueError as error:  # a part of the city too small for what is to happen
-        raise ConfigError([Problem("", "", name, str(error))]) from error
     console, started = Console(), time.monotonic()
     source = MeasuredCity(scenario, CHUNK_WHOLE if name in WHOLE else CHUNK_SCENE)
     settings = load_settings(city)

@@ -84,6 +84,7 @@ WRONG = {
     "simulate nowhere out": "nowhere",
     "rehearse holiday": "expected one of quiet",
     "rehearse cabinets {place}/town": "no place left",
+    "simulate {place}/town nowhere": "city town: it has no place left",
     "replay {place}/town missing": "missing",
     "replay {place}/town {place}/empty": "nothing to read",
     "replay skab {place}/wrong.csv": "wrong.csv",
