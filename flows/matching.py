@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from domain.clock import MINUTE
+from domain.clock import MINUTE, SECOND
 from domain.findings import Alert
 from simulators.stage import Incident
 
@@ -25,7 +25,7 @@ class Match:
     @property
     def delay(self) -> float | None:
         """Seconds of event time from the cause to the alert."""
-        return None if self.alert is None else (self.alert.raised - self.incident.start) / 1e9
+        return None if self.alert is None else (self.alert.raised - self.incident.start) / SECOND
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from domain.clock import END, SECOND
 from domain.findings import Alert
 
 __all__ = ["Change", "Difference", "differences"]
-
-_OPEN = 2**63 - 1
 
 
 class Change(StrEnum):
@@ -42,7 +41,7 @@ class Difference:
         """By how many seconds it comes later; 0 for one that has no counterpart."""
         if self.before is None or self.after is None:
             return 0.0
-        return (self.after.raised - self.before.raised) / 1e9
+        return (self.after.raised - self.before.raised) / SECOND
 
 
 def differences(before: Sequence[Alert], after: Sequence[Alert]) -> list[Difference]:
@@ -70,4 +69,4 @@ def differences(before: Sequence[Alert], after: Sequence[Alert]) -> list[Differe
 
 
 def _overlap(a: Alert, b: Alert) -> bool:
-    return a.onset <= (b.cleared or _OPEN) and b.onset <= (a.cleared or _OPEN)
+    return a.onset <= (b.cleared or END) and b.onset <= (a.cleared or END)

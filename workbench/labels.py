@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
-from domain.clock import TS_MIN
+from domain.clock import END, SECOND, TS_MIN
 from domain.findings import Alert
 from domain.recording import RecordingFormat
 from sources.texts import texts_of
@@ -48,18 +48,18 @@ def events_of(file: Path, form: RecordingFormat) -> list[Event] | None:
         return _from_columns(file, form)
     if form.events:
         names = [name for pattern, name in form.events.items() if fnmatch(file.name, pattern)]
-        return [Event(TS_MIN, 2**63 - 1, name) for name in names[:1]]
+        return [Event(TS_MIN, END, name) for name in names[:1]]
     return None
 
 
 def score(events: Sequence[Event], alerts: Sequence[Alert]) -> Score:
     """Set alerts beside events."""
-    spans = [(alert.raised, alert.cleared or 2**63 - 1) for alert in alerts]
+    spans = [(alert.raised, alert.cleared or END) for alert in alerts]
     delays = []
     for event in events:
         hits = [max(raised - event.start, 0) for raised, over in spans if raised <= event.end and over >= event.start]
         if hits:
-            delays.append(min(hits) / 1e9)
+            delays.append(min(hits) / SECOND)
     outside = sum(1 for raised, over in spans if not any(raised <= e.end and over >= e.start for e in events))
     return Score(len(events), len(delays), tuple(delays), len(alerts), outside)
 

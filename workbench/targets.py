@@ -10,6 +10,7 @@ from typing import Any
 from detectors import registry
 from domain.city import City
 from domain.city_files import load_city, load_settings
+from domain.clock import SECOND
 from domain.errors import ConfigError, Problem
 from domain.monitors import Monitor, Select
 from domain.selection import grouped, selected
@@ -100,4 +101,4 @@ def judged_score(name: str, judged: Judged, events: Sequence[Event], sensors: in
     spans = [(max(event.start, judged.first), event.end) for event in events]
     hits = [[at - start for at in raised if start <= at <= end] for start, end in spans]
     false = sum(1 for at in raised if not any(start <= at <= end for start, end in spans))
-    return RecordScore(name, len(events), tuple(min(hit) / 1e9 for hit in hits if hit), false, judged.days * sensors)
+    return RecordScore(name, len(events), tuple(min(hit) / SECOND for hit in hits if hit), false, judged.days * sensors)

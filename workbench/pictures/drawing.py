@@ -11,6 +11,7 @@ import numpy as np
 
 from detectors import registry
 from detectors.contract import Detector
+from domain.clock import HOUR
 from domain.findings import Phase
 from domain.records import Bools, Floats, Int64s
 from workbench.pictures.png import BLACK, BLUE, GREY, PINK, RED, YELLOW, save_png
@@ -32,6 +33,11 @@ class Moment(NamedTuple):
     ts: int
     value: float
     detector: Any
+
+    @property
+    def hour(self) -> int:
+        """Whole hours since 1970."""
+        return self.ts // HOUR
 
 
 Line = Callable[[Moment], float]

@@ -7,21 +7,14 @@ from typing import Final
 
 from simulators.effects import Ramp, Swell
 from simulators.signals import Storm
-from workbench.pictures.drawing import Moment, Picture
-from workbench.pictures.simulated import simulated
+from workbench.pictures.drawing import Picture
+from workbench.pictures.simulated import DAY, HOUR, simulated
 
 __all__ = ["PICTURES"]
 
-_HOUR: Final = 3600.0
-_DAY: Final = 86_400.0
-
 
 def _storm(start: float, hours: float, peak: float) -> Storm:
-    return Storm(start, start + hours * _HOUR, peak, 0.0, 0.0, 1000.0)
-
-
-def _hour(m: Moment) -> int:
-    return int(m.ts // 3_600_000_000_000 % 24)
+    return Storm(start, start + hours * HOUR, peak, 0.0, 0.0, 1000.0)
 
 
 PICTURES: Final = {
@@ -45,10 +38,10 @@ PICTURES: Final = {
         simulated(
             [("gas-lel", "%LEL")],
             "cable-trench",
-            2 * _DAY,
+            2 * DAY,
             60.0,
-            effects=[Swell("0", 18 * _HOUR, 30 * _HOUR, 6.0, 4 * _HOUR, 2 * _HOUR)],
-            events=[(18 * _HOUR, 30 * _HOUR)],
+            effects=[Swell("0", 18 * HOUR, 30 * HOUR, 6.0, 4 * HOUR, 2 * HOUR)],
+            events=[(18 * HOUR, 30 * HOUR)],
         ),
         "simulated gas that gathers in a cable trench",
         "Gas that gathers in a simulated cable trench for twelve hours and stays below a threshold of 10 %LEL. A "
@@ -59,17 +52,17 @@ PICTURES: Final = {
         simulated(
             [("gas-lel", "%LEL")],
             "sewer-manhole",
-            8 * _DAY,
+            8 * DAY,
             60.0,
-            effects=[Swell("0", 5.92 * _DAY, 6.12 * _DAY, 9.0, 1800.0, 1800.0)],
-            events=[(5.92 * _DAY, 6.12 * _DAY)],
+            effects=[Swell("0", 5.92 * DAY, 6.12 * DAY, 9.0, 1800.0, 1800.0)],
+            events=[(5.92 * DAY, 6.12 * DAY)],
             seed=3,
         ),
         "simulated leak beside a sewer with biogas",
         "A simulated sewer. Biogas comes every day and is a notice of grade 1; what leaves the hour's usual "
         "mean (blue) at once is a leak, of grade 2.",
         {"level": "3.5 %LEL", "fast": "8 %LEL/h", "margin": "2 %LEL"},
-        expected=lambda m: m.state["mean"][_hour(m)] if m.state["days"][_hour(m)] >= 3 else math.nan,
+        expected=lambda m: m.state["mean"][m.hour % 24] if m.state["days"][m.hour % 24] >= 3 else math.nan,
         bounds=(lambda m: 3.5,),
         window=("2025-07-17 12:00", "2025-07-22"),
     ),
@@ -77,10 +70,10 @@ PICTURES: Final = {
         simulated(
             [("outlet-pressure", "kPa")],
             "regulator-cabinet",
-            7 * _DAY,
+            7 * DAY,
             60.0,
-            effects=[Ramp("0", 3 * _DAY, 5.5 * _DAY, 0.5)],
-            events=[(3 * _DAY, 5.5 * _DAY)],
+            effects=[Ramp("0", 3 * DAY, 5.5 * DAY, 0.5)],
+            events=[(3 * DAY, 5.5 * DAY)],
         ),
         "simulated regulator whose outlet creeps up",
         "A simulated regulator whose outlet pressure creeps up: within a day it is found as a drift, well "
@@ -94,13 +87,13 @@ PICTURES: Final = {
         simulated(
             [("gas-lel", "%LEL"), ("level", "m"), ("temperature", "degC")],
             "septic-tank",
-            10 * _HOUR,
+            10 * HOUR,
             60.0,
             effects=[
-                Swell("1", 3 * _HOUR, 4.5 * _HOUR, 0.6, _HOUR, 2 * _HOUR),
-                Swell("0", 3.2 * _HOUR, 5 * _HOUR, 9.0, _HOUR, 1.0 * _HOUR),
+                Swell("1", 3 * HOUR, 4.5 * HOUR, 0.6, HOUR, 2 * HOUR),
+                Swell("0", 3.2 * HOUR, 5 * HOUR, 9.0, HOUR, 1.0 * HOUR),
             ],
-            events=[(3 * _HOUR, 5 * _HOUR)],
+            events=[(3 * HOUR, 5 * HOUR)],
         ),
         "simulated septic tank that fills, two of three sensors",
         "A simulated septic tank that fills. The gas stays below its own threshold of 15 %LEL, but at 8 %LEL "
@@ -112,7 +105,7 @@ PICTURES: Final = {
         simulated(
             [("level", "m")],
             "storm-drain",
-            2.5 * _HOUR,
+            2.5 * HOUR,
             10.0,
             storms=[_storm(1200.0, 1.5, 280.0)],
             events=[(2940.0, 5280.0)],
@@ -127,11 +120,11 @@ PICTURES: Final = {
         simulated(
             [("level", "m"), ("rain", "mm/h")],
             "storm-drain",
-            2 * _DAY,
+            2 * DAY,
             60.0,
-            effects=[Ramp("0", 40 * _HOUR, 40.5 * _HOUR, 0.9), Ramp("0", 43 * _HOUR, 44 * _HOUR, -0.9)],
-            storms=[_storm(4 * _HOUR, 3, 60.0), _storm(15 * _HOUR, 2, 80.0), _storm(29 * _HOUR, 3, 90.0)],
-            events=[(40 * _HOUR, 40.5 * _HOUR)],
+            effects=[Ramp("0", 40 * HOUR, 40.5 * HOUR, 0.9), Ramp("0", 43 * HOUR, 44 * HOUR, -0.9)],
+            storms=[_storm(4 * HOUR, 3, 60.0), _storm(15 * HOUR, 2, 80.0), _storm(29 * HOUR, 3, 90.0)],
+            events=[(40 * HOUR, 40.5 * HOUR)],
         ),
         "simulated drain: storms, then backwater in dry weather",
         "A simulated drain. Three storms lift the level as the rain explains, and find nothing; backwater in "
@@ -144,14 +137,14 @@ PICTURES: Final = {
         simulated(
             [("level", "m"), ("drain-flow", "m3/h"), ("rain", "mm/h")],
             "storm-drain",
-            6 * _DAY,
+            6 * DAY,
             60.0,
             effects=[
-                Swell("0", 4.3 * _DAY, 5.2 * _DAY, 0.35, 4 * _HOUR, _HOUR),
-                Swell("1", 4.3 * _DAY, 5.2 * _DAY, -60, 4 * _HOUR, _HOUR),
+                Swell("0", 4.3 * DAY, 5.2 * DAY, 0.35, 4 * HOUR, HOUR),
+                Swell("1", 4.3 * DAY, 5.2 * DAY, -60, 4 * HOUR, HOUR),
             ],
-            storms=[_storm(1.2 * _DAY, 3, 40.0), _storm(3.1 * _DAY, 3, 60.0)],
-            events=[(4.3 * _DAY, 5.2 * _DAY)],
+            storms=[_storm(1.2 * DAY, 3, 40.0), _storm(3.1 * DAY, 3, 60.0)],
+            events=[(4.3 * DAY, 5.2 * DAY)],
         ),
         "simulated drain that is blocked downstream",
         "A simulated drain that is blocked downstream: the level rises while the flow falls, and it does not "
@@ -164,14 +157,14 @@ PICTURES: Final = {
         simulated(
             [("drain-flow", "m3/h"), ("rain", "mm/h")],
             "storm-drain",
-            21 * _DAY,
+            21 * DAY,
             300.0,
             effects=[
-                Swell("0", 18 * _DAY + 2 * _HOUR, 18 * _DAY + 5 * _HOUR, 60.0, 600.0, 900.0),
-                Swell("0", 19 * _DAY + 2 * _HOUR, 19 * _DAY + 5 * _HOUR, 60.0, 600.0, 900.0),
+                Swell("0", 18 * DAY + 2 * HOUR, 18 * DAY + 5 * HOUR, 60.0, 600.0, 900.0),
+                Swell("0", 19 * DAY + 2 * HOUR, 19 * DAY + 5 * HOUR, 60.0, 600.0, 900.0),
             ],
-            storms=[_storm(16.5 * _DAY, 4, 20.0)],
-            events=[(18 * _DAY + 2 * _HOUR, 18 * _DAY + 5 * _HOUR), (19 * _DAY + 2 * _HOUR, 19 * _DAY + 5 * _HOUR)],
+            storms=[_storm(16.5 * DAY, 4, 20.0)],
+            events=[(18 * DAY + 2 * HOUR, 18 * DAY + 5 * HOUR), (19 * DAY + 2 * HOUR, 19 * DAY + 5 * HOUR)],
         ),
         "simulated drain with discharges at night",
         "A simulated drain with discharges in two nights, 20 minutes of which are waited for. The storm "

@@ -20,7 +20,11 @@ from simulators.signals import Rows, Storm
 from simulators.stage import Incident, Scripted
 from workbench.pictures.recordings import Reader, Recording
 
-__all__ = ["START", "resonance", "simulated"]
+__all__ = ["DAY", "HOUR", "START", "resonance", "simulated"]
+
+#: In seconds, as simulations count.
+HOUR: Final = 3600.0
+DAY: Final = 24 * HOUR
 
 #: Monday, 14 July 2025, 00:00 of the place.
 START: Final = 1_752_451_200 * SECOND

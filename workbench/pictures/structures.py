@@ -10,12 +10,10 @@ import numpy as np
 from simulators.effects import Pulse, Ramp, Swell
 from workbench.pictures.drawing import Moment, Picture
 from workbench.pictures.recordings import bridge_shakes, bridge_strain
-from workbench.pictures.simulated import resonance, simulated
+from workbench.pictures.simulated import DAY, HOUR, resonance, simulated
 
 __all__ = ["PICTURES"]
 
-_HOUR: Final = 3600.0
-_DAY: Final = 86_400.0
 _LOWERED: Final = ("2022-04-11 08:56:04", "2022-04-11 09:04:34")
 
 
@@ -66,14 +64,14 @@ PICTURES: Final = {
         simulated(
             [("temperature", "degC"), ("strain", "um/m")],
             "bridge",
-            11 * _DAY,
+            11 * DAY,
             60.0,
             effects=[
-                Swell("0", 5.30 * _DAY, 5.75 * _DAY, 14.0, 2 * _HOUR, 3 * _HOUR),
-                Swell("1", 5.34 * _DAY, 5.79 * _DAY, 10.0, 2 * _HOUR, 3 * _HOUR),
-                Ramp("1", 8.40 * _DAY, 8.45 * _DAY, -15.0),
+                Swell("0", 5.30 * DAY, 5.75 * DAY, 14.0, 2 * HOUR, 3 * HOUR),
+                Swell("1", 5.34 * DAY, 5.79 * DAY, 10.0, 2 * HOUR, 3 * HOUR),
+                Ramp("1", 8.40 * DAY, 8.45 * DAY, -15.0),
             ],
-            events=[(8.40 * _DAY, 8.45 * _DAY)],
+            events=[(8.40 * DAY, 8.45 * DAY)],
         ),
         "simulated bridge: a hot day, then a support that sinks",
         "A simulated bridge. On the hot day (19 July) strain leaves its daily range as far as when a support "
@@ -114,10 +112,10 @@ PICTURES: Final = {
         simulated(
             [("dynamic-strain", "um/m")],
             "bridge",
-            4 * _HOUR,
+            4 * HOUR,
             0.1,
-            effects=[Pulse("0", at, at + 6.0, 110.0) for at in np.arange(1.5 * _HOUR, 2.2 * _HOUR, 9.0).tolist()],
-            events=[(1.5 * _HOUR, 2.2 * _HOUR)],
+            effects=[Pulse("0", at, at + 6.0, 110.0) for at in np.arange(1.5 * HOUR, 2.2 * HOUR, 9.0).tolist()],
+            events=[(1.5 * HOUR, 2.2 * HOUR)],
         ),
         "simulated bridge, a convoy of heavy trucks",
         "A simulated bridge with a convoy of trucks, far heavier than what else crosses it: the damage of an "
@@ -135,10 +133,10 @@ PICTURES: Final = {
         simulated(
             [("crack", "mm")],
             "bridge",
-            50 * _DAY,
+            50 * DAY,
             600.0,
-            effects=[Ramp("0", 25 * _DAY, 40 * _DAY, 0.25)],
-            events=[(25 * _DAY, 40 * _DAY)],
+            effects=[Ramp("0", 25 * DAY, 40 * DAY, 0.25)],
+            events=[(25 * DAY, 40 * DAY)],
         ),
         "simulated crack that grows by 0.25 mm in 15 days",
         "A simulated crack that breathes with the day and grows by 0.017 mm a day for fifteen days. Found "

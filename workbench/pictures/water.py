@@ -10,17 +10,13 @@ import numpy as np
 from simulators.effects import Ring, Swell
 from workbench.pictures.drawing import Moment, Picture
 from workbench.pictures.recordings import hanoi, town_flow
-from workbench.pictures.simulated import simulated
+from workbench.pictures.simulated import DAY, HOUR, simulated
 
 __all__ = ["PICTURES"]
 
-_HOUR: Final = 3600.0
-_DAY: Final = 86_400.0
-
 
 def _hour_of_week(m: Moment) -> float:
-    place = int(m.ts // 3_600_000_000_000 % 168)
-    return float(m.state["season"][place] + m.state["level"])
+    return float(m.state["season"][m.hour % 168] + m.state["level"])
 
 
 def _usual_night(m: Moment) -> float:
@@ -112,10 +108,10 @@ PICTURES: Final = {
         simulated(
             [("leak-noise", "dB")],
             "water-main",
-            30 * _DAY,
+            30 * DAY,
             300.0,
-            effects=[Swell("0", 18 * _DAY + 11 * _HOUR, 25 * _DAY + 15 * _HOUR, 14.0, 2 * _HOUR, _HOUR)],
-            events=[(18 * _DAY + 11 * _HOUR, 25 * _DAY + 15 * _HOUR)],
+            effects=[Swell("0", 18 * DAY + 11 * HOUR, 25 * DAY + 15 * HOUR, 14.0, 2 * HOUR, HOUR)],
+            events=[(18 * DAY + 11 * HOUR, 25 * DAY + 15 * HOUR)],
         ),
         "simulated leak beside an acoustic logger",
         "A simulated acoustic logger. The leak lifts even the quietest minutes of the night; after the third "
