@@ -7,7 +7,7 @@ from typing import Final
 
 from domain.city import Sensor
 from simulators.effects import ClockAhead, Effect, Noisy, Offscale, Ramp, Silent, Spikes, Stuck
-from simulators.signals import profile_of
+from simulators.profiles import profile_of
 from simulators.stage import DRY, Script, Scripted, Stage
 
 __all__ = ["FAULTS", "drift", "every_fault"]

@@ -10,7 +10,7 @@ import pytest
 
 from domain.city_files import load_city
 from simulators.bozhou import STREETS, bozhou, main
-from simulators.signals import PROFILES
+from simulators.profiles import PROFILES
 
 
 def test_counts_are_those_that_the_city_reported() -> None:
