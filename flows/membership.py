@@ -2,7 +2,8 @@
 
 Partitions that are added to a stream join while the engine runs: it comes to a clean stop, so that every shard has
 closed the same panes, and goes on in the same process with the longer list. To a partition that joins, what was closed
-then is closed from the start: its readings from before are late.
+then is closed from the start: its readings from before are late. After a crash so is what the run that was killed
+may have closed, since its blocks are written.
 """
 
 from __future__ import annotations
@@ -86,7 +87,7 @@ class Membership:
             done.set()
             thread.join()
 
-    def join(self, members: Sequence[Member], reached: int | None) -> tuple[Member, ...]:
+    def join(self, members: Sequence[Member], reached: int | None, before: int = NEVER) -> tuple[Member, ...]:
         """The members after a run that was paused.
 
         Parameters
@@ -94,6 +95,8 @@ class Membership:
         reached
             What is closed to the partitions of this process, ns; None where it has none. Nothing is closed to the city
             that is not closed to all of them, so each of these times is late enough.
+        before
+            What may have been closed by a run that was killed, ns; not all of it need be closed again by now.
         """
         processes = max(1, len(self.cluster.addresses))
         _put(self._joining / f"{self.cluster.process}.json", reached)
@@ -103,6 +106,7 @@ class Membership:
         told = [self._joining / f"{process}.json" for process in range(processes)]
         _wait(lambda: all(path.exists() for path in told), "the other processes to let partitions join")
         since = min((at for path in told if (at := json.loads(path.read_bytes())) is not None), default=NEVER)
+        since = max(since, before)
         new = [Member(name, since) for name in json.loads((self._joining / "names.json").read_bytes())]
         grown = (*members, *new)
         self._write(grown)

@@ -21,6 +21,7 @@ from domain.records import DeadLetter, Frame
 from domain.settings import EngineSettings
 from domain.streams import Source
 from operators.decode import Decoder
+from operators.high_water import HighWater
 from operators.intake import PartitionIntake
 from operators.layout import Layout
 from operators.pace import Pace
@@ -153,6 +154,8 @@ class Intake(FixedPartitionedSource[Any, dict[str, Any]]):
         What this process says of itself.
     pace
         What keeps its partitions together with those of other processes; None: there are no others.
+    high
+        What remembers how far panes may have been closed; None: nothing does.
     """
 
     def __init__(
@@ -169,11 +172,13 @@ class Intake(FixedPartitionedSource[Any, dict[str, Any]]):
         alone: bool = True,
         pulse: Pulse | None = None,
         pace: Pace | None = None,
+        high: HighWater | None = None,
     ) -> None:
         self._source, self._decoder, self._layout, self._settings = source, decoder, layout, settings
         self.live = live
         self._stops = [event for event in (stop, pause) if event is not None]
         self._pace = pace or Pace()
+        self._high = high
         self._pulse = pulse
         self._failed = _Failed() if alone else None
         self._members = tuple(Member(name) for name in source.partitions()) if members is None else tuple(members)
@@ -214,6 +219,7 @@ class Intake(FixedPartitionedSource[Any, dict[str, Any]]):
             resume_state,
             gapless=self._source.gapless,
             since=NEVER if since is None else since,
+            high=self._high,
         )
         self._intakes.append(intake)
         HEALTH.opened(for_part)

@@ -21,6 +21,7 @@ from domain.settings import EngineSettings
 from domain.streams import Partition
 from operators.decode import Decoder
 from operators.gaps import GapWatch
+from operators.high_water import HighWater
 from operators.layout import Layout
 from operators.route import future_letters, route
 from operators.silence import SilenceWatch
@@ -52,8 +53,10 @@ class PartitionIntake:
         *,
         gapless: bool = False,
         since: int = NEVER,
+        high: HighWater | None = None,
     ) -> None:
         self.index, self.name = index, name
+        self._high = high or HighWater()
         self.recorded = 0  #: recorded time of the last message, ns
         self._partition = partition
         self._decoder = decoder
@@ -146,6 +149,7 @@ class PartitionIntake:
         if mark <= self._told:
             return frames
         self._told = mark
+        self._high.reach(mark)
         self._watermark.set(self._clock.watermark / 1e9)
         self._lag.set((recorded - self._clock.watermark) / 1e9)
         told = {frame.shard for frame in frames}
@@ -166,6 +170,7 @@ class PartitionIntake:
         largest, end = self._clock.largest, self._clock.watermark
         if largest != NEVER:
             end = max(floor_to(largest, pane) + pane, end)
+        self._high.reach(end)
         for shard in range(self._layout.shards):
             yield self._mark(shard, 0, end, ended=True)
 

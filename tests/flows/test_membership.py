@@ -121,6 +121,14 @@ def _live(stream: Messages, folder: Path, crashes: Sequence[int], workers: int) 
     return found
 
 
+def _contents(found: Collected) -> dict[str, set[str]]:
+    """What blocks hold, by token: there must be one version of each."""
+    blocks: dict[str, set[str]] = {}
+    for block in found.of(Block):
+        blocks.setdefault(block.token, set()).add(str({name: c.tolist() for name, c in block.columns.items()}))
+    return blocks
+
+
 def _straight(stream: Messages) -> Mapping[str, str]:
     found = Collected()
     Engine(CITY, SETTINGS, MemorySource(stream, 1000), None, store={"collect": found}).run()
@@ -138,14 +146,33 @@ def test_joined_and_killed(tmp_path: Path, crashes: Sequence[int], workers: int)
 def test_what_was_closed_stays_closed(tmp_path: Path, crashes: Sequence[int]) -> None:
     """Older readings are late rows: no block that was written before is ever written otherwise."""
     found = _live(_stream(new_from=8_000), tmp_path, crashes, 1)
-    blocks: dict[str, set[str]] = {}
-    for block in found.of(Block):
-        blocks.setdefault(block.token, set()).add(str({name: c.tolist() for name, c in block.columns.items()}))
-    assert all(len(contents) == 1 for contents in blocks.values())
+    assert all(len(variants) == 1 for variants in _contents(found).values())
     late = {(rows.partition, offset) for rows in found.of(LateRows) for offset in rows.offset.tolist()}
     assert {partition for partition, _ in late} == set(NEW)
     # Closed is what the first partitions had passed: their newest reading less the lateness, to whole panes.
     assert len(late) == 2 * (9_000 - 8_000) // 100
+
+
+@pytest.mark.parametrize("interval", [0.0, 60.0])
+@pytest.mark.parametrize("crash", [22, 34])
+def test_joined_after_a_crash(tmp_path: Path, crash: int, interval: float) -> None:
+    """What the run that was killed had written stays as it was; every reading is in a block, or late, and only once."""
+    stream, found = _stream(new_from=0), Collected()
+    world, stop = World(stream), Event()
+    common = {"live": True, "recovery": Recovery(tmp_path / "recovery", timedelta(seconds=interval)), "look": 0.01}
+    common |= {"store": {"collect": found}, "scope": "test"}
+    with pytest.raises(BaseException, match="next_batch"):
+        Engine(CITY, SETTINGS, GrowingSource(world, stop, crash), None, **common).run(stop)  # type: ignore[arg-type]
+    assert _contents(found)
+    world.at, world.there = dict.fromkeys(stream, 0), OLD + NEW
+    Engine(CITY, SETTINGS, GrowingSource(world, stop), None, **common).run(stop)  # type: ignore[arg-type]
+    Engine(CITY, SETTINGS, MemorySource(stream, 5), None, **common).run()  # type: ignore[arg-type]
+    contents = _contents(found)
+    assert all(len(variants) == 1 for variants in contents.values())
+    stored = {b.token: len(b.columns["ts"]) for b in found.of(Block) if b.table == "readings_packed"}
+    late = {(rows.partition, offset) for rows in found.of(LateRows) for offset in rows.offset.tolist()}
+    assert {partition for partition, _ in late} == set(NEW)
+    assert sum(stored.values()) + len(late) == sum(map(len, stream.values()))
 
 
 def test_state_of_another_stream(tmp_path: Path) -> None:

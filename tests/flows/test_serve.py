@@ -77,7 +77,7 @@ def test_ends_whatever_clients_do(tmp_path: Path) -> None:
         server.ends(seconds=14)  # after 15 s the kernel would end it
         assert server.err == ""
     client = connect(dsn)
-    rows = dict(client.query("SELECT a, count() FROM t GROUP BY a").result_rows)
+    rows = {int(a): int(count) for a, count in client.query("SELECT a, count() FROM t GROUP BY a").result_rows}
     client.close()
     assert rows.keys() == {1, 2}
     assert counts["stored"] <= rows[1] == rows[2] <= counts["begun"]
