@@ -30,7 +30,7 @@ test: check ## check, then all tests
 
 soak: $(VENV)/.installed ## faults injected for real, for a quarter of an hour; figures in build/soak.json
 	@$(BIN)/python -m tests.soak $(SOAK_ARGS)
-	@LIFELINE_SOAK=1 LIFELINE_LOAD_SECONDS=600 $(BIN)/pytest -q tests/kafka/test_load.py tests/kafka/test_command.py
+	@LIFELINE_SOAK=1 LIFELINE_LOAD_SECONDS=300 $(BIN)/pytest -q tests/kafka/test_load.py tests/kafka/test_command.py
 
 check: $(VENV)/.installed ## lint, format and types
 	@$(BIN)/ruff check --quiet .
