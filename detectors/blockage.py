@@ -10,8 +10,8 @@ from numba import njit
 from pydantic import Field, model_validator
 
 from detectors.contract import Marks, Params, Reason
-from detectors.kernels import RISE, gain, nanoseconds, settle
-from detectors.steps import DRAIN_WIDTH, SteppedDetector, step_fields
+from detectors.kernels import RISE, bound_of, gain, grade_of, nanoseconds, settle
+from detectors.steps import DRAIN_WIDTH, SteppedDetector, rains, step_fields
 from domain.records import Floats, Int32s, Int64s
 from domain.units import Seconds
 
@@ -53,8 +53,7 @@ def _judge(
         cell = state[groups[i]]
         slot = members[groups[i], level]
         t = ticks[i]
-        if rain >= 0 and means[i, rain] > trace:  # false of NaN
-            cell.rained = t
+        wet = rain >= 0 and rains(cell, means[i, rain], t, trace, dry)
         gauged = flow >= 0 and members[groups[i], flow] >= 0
         x, q = means[i, level], means[i, flow] if gauged else 0.0
         if slot < 0 or math.isnan(x) or math.isnan(q):
@@ -63,28 +62,23 @@ def _judge(
         cell.at = t
         cell.level += weight * (x - cell.level)
         cell.flow += weight * (q - cell.flow)
-        rains = cell.rained != 0 and t - cell.rained < dry
         du, dq = cell.level - cell.usual, cell.flow - cell.usual_flow
         per_flow = min(max(cell.both / cell.spread, 0.0), _CAP) if cell.spread > 0.0 else 0.0
         expected = cell.usual + per_flow * dq
         excess = cell.level - expected
         noise = z * math.sqrt(cell.error)
         ripe = cell.count >= learn
-        begins = ripe and not rains and du > 0.0 and dq <= _UP * math.sqrt(cell.spread)
-        grade = 0
-        for k in range(len(rise)):
-            bound = max(rise[k], noise)
-            if (excess >= bound and begins) or (k < cell.grade and excess >= release * bound):
-                grade = k + 1
+        begins = ripe and not wet and du > 0.0 and dq <= _UP * math.sqrt(cell.spread)
+        grade = grade_of(excess, rise, noise, begins, cell.grade, release)
         if cell.grade and t - cell.onset >= accept:
             grade = 0
             cell.count = 0  # learn anew
-        bound = max(rise[grade - 1], noise) if grade else release * max(rise[0], noise)
+        bound = bound_of(grade, rise, noise, release)
         reason = _RELATION if gauged else RISE
         shares[n, level] = 1.0
         n = settle(out, n, cell, slot, grade, reason, t + step, t, excess, bound, cell.level, expected)
         cell.score = min(max(excess / max(rise[0], noise), 0.0), 1e3) if begins else 0.0
-        if rains or grade:
+        if wet or grade:
             continue
         cell.count += 1
         a = max(1.0 / cell.count, slowest)

@@ -9,7 +9,7 @@ from numba import njit
 from pydantic import Field, model_validator
 
 from detectors.contract import Detector, Lane, Marks, Params, Reason
-from detectors.kernels import LIMIT, RISE, nanoseconds, settle
+from detectors.kernels import LIMIT, RISE, bound_of, grade_of, nanoseconds, settle
 from domain.records import Floats, Int32s, Int64s
 from domain.units import QuantityField, RateField, Seconds
 
@@ -49,15 +49,6 @@ def _growth(cell: Any) -> float:
 
 
 @njit(nogil=True, cache=True)
-def _grade(x: float, bounds: Floats, now: int, release: float) -> int:
-    grade = 0
-    for k in range(len(bounds)):
-        if x >= bounds[k] or (k < now and x >= release * bounds[k]):
-            grade = k + 1
-    return grade
-
-
-@njit(nogil=True, cache=True)
 def _rows(
     state: Any,
     slot_of: Int32s,
@@ -89,15 +80,15 @@ def _rows(
                 cell.at[place] = cell.day
                 cell.width[place] = width
                 speed = _growth(cell) * per_second
-                cell.wide = _grade(width, wide, cell.wide, release)
-                cell.fast = _grade(speed, fast, cell.fast, release)
+                cell.wide = grade_of(width, wide, 0.0, True, cell.wide, release)
+                cell.fast = grade_of(speed, fast, 0.0, True, cell.fast, release)
                 grade = max(cell.wide, cell.fast)
                 # The graver says why; at the end, the one that there is a threshold for.
                 if cell.wide >= cell.fast and len(wide):
                     score, bounds, reason = width, wide, _WIDTH
                 else:
                     score, bounds, reason = speed, fast, RISE
-                bound = bounds[grade - 1] if grade else release * bounds[0]
+                bound = bound_of(grade, bounds, 0.0, release)
                 before = width
                 oldest = cell.day
                 for k in range(_DAYS):

@@ -10,7 +10,7 @@ from numba import njit
 from pydantic import Field, model_validator
 
 from detectors.contract import Detector, Lane, Marks, Params
-from detectors.kernels import FALL, LIMIT, RISE, nanoseconds, settle
+from detectors.kernels import FALL, LIMIT, RISE, bound_of, grade_of, nanoseconds, settle
 from domain.records import Floats, Int32s, Int64s
 from domain.units import Seconds
 
@@ -99,11 +99,8 @@ def _rows(
                     cell.latest[0], cell.latest[1], cell.latest[2] = cell.latest[1], cell.latest[2], found
                     middle = np.median(cell.latest)
                     away = 100.0 * (middle / cell.reference - 1.0)
-                    grade = 0
-                    for k in range(len(shift)):
-                        if abs(away) >= shift[k] or (k < cell.grade and abs(away) >= release * shift[k]):
-                            grade = k + 1
-                    bound = shift[grade - 1] if grade else release * shift[0]
+                    grade = grade_of(abs(away), shift, 0.0, True, cell.grade, release)
+                    bound = bound_of(grade, shift, 0.0, release)
                     reason = RISE if away > 0.0 else FALL
                     cell.score = abs(away) / shift[0]
                     n = settle(out, n, cell, slot, grade, reason, t, t, abs(away), bound, middle, cell.reference)

@@ -10,8 +10,8 @@ from numba import njit
 from pydantic import Field, model_validator
 
 from detectors.contract import Marks, Params
-from detectors.kernels import RISE, nanoseconds, settle
-from detectors.steps import DRAIN_WIDTH, SteppedDetector, step_fields
+from detectors.kernels import RISE, bound_of, grade_of, nanoseconds, settle
+from detectors.steps import DRAIN_WIDTH, SteppedDetector, rains, step_fields
 from domain.records import Floats, Int32s, Int64s
 from domain.units import Seconds
 
@@ -49,37 +49,31 @@ def _judge(
         cell = state[groups[i]]
         slot = members[groups[i], flow]
         t, x = ticks[i], means[i, flow]
-        if rain >= 0 and means[i, rain] > trace:  # false of NaN
-            cell.rained = t
+        wet = rain >= 0 and rains(cell, means[i, rain], t, trace, dry)
         if slot < 0 or math.isnan(x):
             continue
         j = (t // bin_) % BINS
-        rains = cell.rained != 0 and t - cell.rained < dry
         usual = cell.usual[j] if cell.seen[j] else x
         excess = x - usual
         noise = z * math.sqrt(max(cell.spread[j] if cell.seen[j] else 0.0, cell.all))
         ripe = cell.seen[j] >= learn
-        if cell.grade == 0 and (rains or not ripe or excess < max(rise[0], noise)):
+        if cell.grade == 0 and (wet or not ripe or excess < max(rise[0], noise)):
             cell.since = 0
         elif cell.since == 0:
             cell.since = t
-        grade = 0
-        for k in range(len(rise)):
-            bound = max(rise[k], noise)
-            lasted = cell.since != 0 and t + step - cell.since >= hold
-            if (excess >= bound and lasted) or (k < cell.grade and excess >= release * bound):
-                grade = k + 1
+        lasted = cell.since != 0 and t + step - cell.since >= hold
+        grade = grade_of(excess, rise, noise, lasted, cell.grade, release)
         accepted = cell.grade > 0 and t - cell.onset >= accept
         if accepted:
             grade = 0
             cell.seen[:] = 0  # learn anew
-        bound = max(rise[grade - 1], noise) if grade else release * max(rise[0], noise)
+        bound = bound_of(grade, rise, noise, release)
         shares[n, flow] = 1.0
         n = settle(out, n, cell, slot, grade, RISE, t + step, cell.since, excess, bound, x, usual)
         if accepted or (grade == 0 and excess < max(rise[0], noise)):
             cell.since = 0
         cell.score = min(max(excess / max(rise[0], noise), 0.0), 1e3) if cell.since else 0.0
-        if rains or cell.since or accepted:
+        if wet or cell.since or accepted:
             continue
         cell.seen[j] += 1
         a = max(1.0 / cell.seen[j], slowest)

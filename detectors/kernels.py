@@ -12,6 +12,7 @@ from typing import Any, Final
 from numba import njit
 
 from detectors.contract import CHANGE, END, ONSET, Reason
+from domain.records import Floats
 
 __all__ = ["FALL", "LIMIT", "RISE", "SKIPPED", "nanoseconds", "number", "settle", "write"]
 
@@ -56,6 +57,26 @@ def gain(memo: Any, after: int, time: float) -> float:
     if memo[0] != after:
         memo[0], memo[1] = after, -math.expm1(-after / 1e9 / time)
     return memo[1]  # type: ignore[no-any-return]
+
+
+@njit(nogil=True, cache=True)
+def grade_of(x: float, bounds: Floats, least: float, begins: bool, now: int, release: float) -> int:
+    """The grade, as many bounds as `x` has reached; those of the grade `now` are kept down to `release` of them.
+
+    A bound is at least `least`; without `begins` none is newly reached.
+    """
+    grade = 0
+    for k in range(len(bounds)):
+        bound = max(bounds[k], least)
+        if (begins and x >= bound) or (k < now and x >= release * bound):
+            grade = k + 1
+    return grade
+
+
+@njit(nogil=True, cache=True)
+def bound_of(grade: int, bounds: Floats, least: float, release: float) -> float:
+    """The bound that a grade has reached; of no grade, the one below which it was left."""
+    return max(bounds[grade - 1], least) if grade else release * max(bounds[0], least)  # type: ignore[no-any-return]
 
 
 @njit(nogil=True, cache=True)

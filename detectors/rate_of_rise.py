@@ -9,7 +9,7 @@ from numba import njit
 from pydantic import Field, model_validator
 
 from detectors.contract import Detector, Lane, Marks, Params
-from detectors.kernels import FALL, LIMIT, RISE, nanoseconds, settle
+from detectors.kernels import FALL, LIMIT, RISE, bound_of, grade_of, nanoseconds, settle
 from domain.records import Floats, Int32s, Int64s
 from domain.units import QuantityField, RateField, Seconds
 
@@ -104,16 +104,13 @@ def _rows(
             bound = release * (rising[0] if cell.reason == RISE else falling[0])
             n = settle(out, n, cell, slot, 0, cell.reason, t, t, speed, bound, x, cell.before)
         bounds = rising if slope > 0.0 else falling
-        grade = 0
-        for j in range(len(bounds)):
-            if speed >= bounds[j] or (j < cell.grade and speed >= release * bounds[j]):
-                grade = j + 1
+        grade = grade_of(speed, bounds, 0.0, True, cell.grade, release)
         if grade == cell.grade:
             continue
         if cell.grade == 0:
             cell.reason = reason
             cell.before = _oldest(cell)
-        bound = bounds[grade - 1] if grade else release * bounds[0]
+        bound = bound_of(grade, bounds, 0.0, release)
         n = settle(out, n, cell, slot, grade, reason, t, t, speed, bound, x, cell.before)
     return n
 

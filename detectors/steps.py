@@ -13,7 +13,7 @@ from detectors.contract import GroupDetector, Marks
 from detectors.kernels import LIMIT, nanoseconds
 from domain.records import Floats, Int32s, Int64s
 
-__all__ = ["DRAIN_WIDTH", "SteppedDetector", "step_fields"]
+__all__ = ["DRAIN_WIDTH", "SteppedDetector", "rains", "step_fields"]
 
 #: Sensors of a drain or a tank at most.
 DRAIN_WIDTH: Final = 4
@@ -32,6 +32,14 @@ def step_fields(width: int) -> list[Any]:
         ("readings", np.int64, width),
         ("open", np.uint8),
     ]
+
+
+@njit(nogil=True, cache=True)
+def rains(cell: Any, rain: float, t: int, trace: float, dry: int) -> bool:
+    """Whether it rains, or has rained within `dry`, ns; `cell` has a field `rained`, and NaN is no rain."""
+    if rain > trace:
+        cell.rained = t
+    return cell.rained != 0 and t - cell.rained < dry  # type: ignore[no-any-return]
 
 
 @njit(nogil=True, cache=True)
