@@ -57,7 +57,7 @@ _READINGS = f"""
 CREATE TABLE readings_packed (
     sensor {_NAME},
     pane DateTime64(9, 'UTC') CODEC(DoubleDelta, ZSTD(1)) COMMENT 'start of the pane',
-    ts Array(DateTime64(9, 'UTC')) CODEC(DoubleDelta, ZSTD(1)),
+    ts Array(DateTime64(9, 'UTC')) CODEC(DoubleDelta, LZ4),
     value Array(Float64) CODEC(ZSTD(1))
 ) ENGINE = MergeTree PARTITION BY toYYYYMMDD(pane) ORDER BY (sensor, pane) {_BLOCKS}
 """
