@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import Annotated, Final
 
 import typer
@@ -35,17 +38,31 @@ def serve(
     write: Annotated[bool, typer.Option("--write", help="Let that user write as well as read.")] = False,
 ) -> None:
     """Answer ClickHouse's HTTP interface for an embedded directory, until Ctrl-C or SIGTERM."""
-    # A signal may reach any thread of the embedded engine: that wakes a main thread that reads, but none that waits for
-    # an Event.
-    asked, asks = os.pipe()
-    os.set_blocking(asks, False)
-    signal.set_wakeup_fd(asks, warn_on_full_buffer=False)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: None)
-    with Serving(dsn, host, port, user=user, readonly=not write) as serving:
+    with _told_to_end() as wait, Serving(dsn, host, port, user=user, readonly=not write) as serving:
         client = connect(dsn)
         ensure_schema(client)
         client.close()
         typer.echo(f"serving {dsn} at {serving.dsn} ({'read and write' if write else 'read only'})")
-        os.read(asked, 1)
+        wait()
         signal.alarm(_STOP)
+
+
+@contextmanager
+def _told_to_end() -> Iterator[Callable[[], object]]:
+    """What waits for SIGTERM or Ctrl-C.
+
+    A signal may reach any thread of the embedded engine: that wakes a main thread that reads, but none that waits for
+    an Event.
+    """
+    asked, asks = os.pipe()
+    os.set_blocking(asks, False)
+    before = signal.set_wakeup_fd(asks, warn_on_full_buffer=False)
+    handlers = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield partial(os.read, asked, 1)
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        signal.set_wakeup_fd(before)
+        os.close(asks)
+        os.close(asked)
