@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -139,5 +139,12 @@ def _write(path: Path, done: Sequence[Scored]) -> None:
                 "records": [asdict(record) for record in result.records],
             }
         written.append(entry)
+    figures = [_figure(scored.job.set, row) for scored in done if scored.result for row in scored.result.rows]
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"sets": written}, indent=1, allow_nan=False, default=float) + "\n")
+    path.write_text(json.dumps({"figures": figures, "sets": written}, indent=1, allow_nan=False, default=float) + "\n")
+
+
+def _figure(set: str, row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row as the other targets write their figures; a bar is said in the set's own words."""
+    found = {"name": f"{set}: {row['name']}", "value": row["ours"], "unit": row["unit"]}
+    return found | {"bar": row["bar"], "holds": row["met"]} if row["bar"] else found

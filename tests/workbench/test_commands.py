@@ -156,7 +156,9 @@ def test_score_writes_what_it_prints(ours: Path) -> None:
     file = ours / "score.json"
     out = lifeline("score", "all", ours, "--figures", file).output
     assert all(text in out for text in ("0.1667", "0.10", "other .12", "always flag 0.7", "nothing found"))
-    (written,) = json.loads(file.read_text())["sets"]
+    said = json.loads(file.read_text())
+    assert {"name", "value", "unit", "bar", "holds"} in [figure.keys() for figure in said["figures"]]
+    (written,) = said["sets"]
     assert (written["set"], written["detector"], written["passed"]) == ("ours", "ewma", True)
     assert written["figures"][0]["ours"] == pytest.approx(1 / 6)
     assert written["false_per_sensor_year"] == 0
