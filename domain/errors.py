@@ -1,6 +1,7 @@
 """Everything Lifeline raises on purpose.
 
 LifelineError
+├── ActionError        what a person did cannot be read as an action
 ├── ConfigError        a city file, a monitor or a setting is wrong (carries every problem found)
 ├── SourceError        a stream cannot be opened or read
 ├── SinkError          a result cannot be delivered
@@ -14,6 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 __all__ = [
+    "ActionError",
     "ConfigError",
     "LifelineError",
     "Problem",
@@ -26,6 +28,10 @@ __all__ = [
 
 class LifelineError(Exception):
     """Base of every error that Lifeline raises on purpose."""
+
+
+class ActionError(LifelineError):
+    """A message cannot be read as an action of a person."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
