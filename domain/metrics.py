@@ -5,6 +5,7 @@ from __future__ import annotations
 from prometheus_client import Counter, Gauge, Histogram
 
 __all__ = [
+    "ALERTS_GIVEN_UP",
     "ALERT_EVENTS",
     "BACKLOG",
     "BEHIND",
@@ -56,8 +57,14 @@ EVENT_TO_ALERT = Histogram(
 SINK_ROWS = Counter("lifeline_sink_rows_total", "Rows delivered.", ["sink", "table"])
 SINK_RETRIES = Counter("lifeline_sink_retries_total", "Deliveries tried again.", ["sink"])
 SINK_UP = Gauge("lifeline_sink_up", "Whether the sink takes what it is sent (1) or not (0).", ["sink"])
-OUTBOX_BYTES = Gauge("lifeline_outbox_bytes", "Results that wait for ClickHouse, by where they wait.", ["place"])
-OUTBOX_AGE = Gauge("lifeline_outbox_age_seconds", "How long the oldest result has been waiting for ClickHouse.")
+OUTBOX_BYTES = Gauge(
+    "lifeline_outbox_bytes", "Results that wait to be delivered, by where they wait.", ["sink", "place"]
+)
+OUTBOX_AGE = Gauge("lifeline_outbox_age_seconds", "How long the oldest result has been waiting.", ["sink"])
+ALERTS_GIVEN_UP = Counter(
+    "lifeline_alerts_given_up_total", "Steps of alerts that a receiver was not told of: refused, or no room.",
+    ["sink", "reason"],
+)  # fmt: skip
 SNAPSHOT_SECONDS = Histogram(
     "lifeline_snapshot_seconds",
     "Time to copy one step's state of one key for a snapshot.",

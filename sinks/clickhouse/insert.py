@@ -41,6 +41,11 @@ class Insert:
         names = tuple(column.name for column in columns)
         return cls(table, names, len(columns[0].values), token, encode(columns))
 
+    @property
+    def head(self) -> dict[str, Any]:
+        """All but the block."""
+        return {"table": self.table, "columns": self.columns, "rows": self.rows, "token": self.token}
+
     def send(self, client: Client) -> None:
         """Store it; raises SinkRefused where the rows or the table are to blame, SinkError where something may pass."""
         settings: dict[str, Any] = _SETTINGS | ({"insert_deduplication_token": self.token} if self.token else {})

@@ -20,7 +20,7 @@ from clickhouse_connect.driver.client import Client
 
 from domain import metrics
 from domain.errors import SinkError, SinkRefused
-from sinks.clickhouse import outbox as module
+from sinks import outbox as module
 from sinks.clickhouse.client import Dsn, connect
 from sinks.clickhouse.outbox import Outbox
 from sinks.clickhouse.schema import ensure_schema
@@ -224,7 +224,7 @@ def test_neither_memory_nor_disk_grow_without_bound(
         while time.monotonic() < deadline:
             waiting = [one.value for metric in metrics.OUTBOX_BYTES.collect() for one in metric.samples]
             largest = max(largest, sum(waiting))
-            assert spool.bytes <= 3000
+            assert spool.size <= 3000
             time.sleep(0.05)
         assert flow.is_alive()
         assert largest <= 3000 + 1000 + max(len(insert.data) for insert in inserts)
@@ -233,7 +233,7 @@ def test_neither_memory_nor_disk_grow_without_bound(
         between.trouble = lambda _: None
         flow.join(20)
         assert not flow.is_alive()
-        until(lambda: spool.bytes == 0)
+        until(lambda: spool.size == 0)
     assert contents(client) == expected
 
 
