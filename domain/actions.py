@@ -64,7 +64,8 @@ _TEXTS: Final = (
     "actor", "role", "asset", "sensor", "zone", "kind", "reason", "comment", "verdict", "case", "unit",
 )  # fmt: skip
 _LINES: Final = frozenset({"comment", "reason"})  # may be of several lines
-_FIELDS: Final = frozenset({"action", "id", "ts", "alert", "until", *_TEXTS})
+#: `recorded` is when a journal took it, in ms: of use to whoever reads the journal.
+_FIELDS: Final = frozenset({"action", "id", "ts", "alert", "until", "recorded", *_TEXTS})
 VERDICTS: Final = ("true", "false")
 
 

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from domain.records import Columns, RawBatch
 
-__all__ = ["Partition", "Source", "batches"]
+__all__ = ["Partition", "Source"]
 
 
 class Partition(ABC):
-    """One ordered part of a stream, read from one place by one worker."""
+    """One ordered part of a stream, read from one place by one worker.
+
+    Attributes
+    ----------
+    prompt
+        Whether it tells what happens as it happens and may have nothing to tell for days: nothing late is waited for,
+        and that it is silent says nothing.
+    """
+
+    prompt: bool = False
 
     @abstractmethod
     def poll(self) -> RawBatch | Columns | None:
@@ -25,6 +34,11 @@ class Partition(ABC):
     @abstractmethod
     def caught_up(self) -> bool:
         """Whether everything that the partition holds now has been polled: only then may recorded time tick on."""
+
+    @property
+    def clock(self) -> Callable[[], int] | None:
+        """Tells the recorded time, ns, that it has come to while it is caught up; None: the stream's own clock does."""
+        return None
 
     @property
     def backlog(self) -> int | None:
@@ -69,17 +83,3 @@ class Source(ABC):
     @abstractmethod
     def open(self, partition: str, resume: Any | None) -> Partition:
         """Open one partition, at `resume` (what its `snapshot` returned) or at its start."""
-
-
-def batches(partition: Partition) -> Iterator[RawBatch | Columns]:
-    """Poll a partition to the end of its stream, without a pause: of a recording or a simulation, not of what is live.
-
-    Raises SourceError when it cannot be read.
-    """
-    while True:
-        try:
-            batch = partition.poll()
-        except StopIteration:
-            return
-        if batch is not None:
-            yield batch
