@@ -116,14 +116,23 @@ class VideoEvent:
 
 
 class AlertEventType(StrEnum):
-    """What happened to an alert."""
+    """What happened to an alert; the names of what people do are those of OPC UA Part 9 where it has one."""
 
     RAISED = "raised"
     UPDATED = "updated"  # more evidence, same level
-    ESCALATED = "escalated"  # a graver level
+    ESCALATED = "escalated"  # a graver level: whoever acknowledged or shelved it did so to another one
     CLEARED = "cleared"
     AMENDED = "amended"  # readings that came late show it to have been otherwise
     WITHDRAWN = "withdrawn"  # ... or not to have been at all
+    ACKNOWLEDGED = "acknowledged"
+    SHELVED = "shelved"
+    UNSHELVED = "unshelved"  # by somebody, or its time is over
+    SUPPRESSED = "suppressed"  # all that speaks for it is in maintenance or out of service
+    RESUMED = "resumed"  # it is not any more
+    OVERDUE = "overdue"  # nobody has acknowledged it in time
+    REALARMED = "re-alarmed"  # it was acknowledged, and is still active after a long time
+    JUDGED = "judged"  # a true or a false alarm
+    CLOSED = "closed"  # there is no more to do about it
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +164,19 @@ class Alert:
     pipe: str = ""  # where the signs place the cause, more exactly than the asset; lon and lat are there then
     offset: float = 0.0  # m from the start of the pipe
     radius: float = 0.0  # m: the cause is within it, along the pipes, with a probability of 90 %
+    acknowledged: int = 0  # when, ns; 0: by nobody
+    acknowledged_by: str = ""
+    shelved_until: int = 0  # ns; 0: it is not
+    shelved_by: str = ""
+    suppressed: bool = False  # all that speaks for it is in maintenance or out of service
+    latched: bool = False  # it stays at the desk after it has cleared, until somebody closes it
+    closed: int = 0  # when, ns
+    judged: str = ""  # "true" or "false" alarm; empty: by nobody
+
+    @property
+    def quiet(self) -> bool:
+        """Whether people want to hear nothing of it for now."""
+        return self.suppressed or self.shelved_until > 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,9 @@ __all__ = ["Message", "encode", "key", "timestamp"]
 Message = AlertEvent | Finding | VideoEvent
 
 _NAMES: Final = {AlertEvent: "alert-event", Finding: "finding", VideoEvent: "video-event"}
-_TIMES: Final = frozenset({"ts", "known", "onset", "raised", "updated", "cleared"})
+_TIMES: Final = frozenset(
+    {"ts", "known", "onset", "raised", "updated", "cleared", "acknowledged", "shelved_until", "closed"}
+)
 
 
 def timestamp(ts: int) -> str | None:

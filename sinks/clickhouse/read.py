@@ -23,11 +23,12 @@ STORED = (
     "findings",
     "alert_events",
     "video_events",
+    "operator_actions",
     "late_rows",
     "dead_letters",
 )
 
-_TIMES = frozenset({"ts", "known", "onset", "raised", "updated", "cleared"})
+_TIMES = frozenset({"ts", "known", "onset", "raised", "updated", "cleared", "acknowledged", "shelved_until", "closed"})
 
 
 def alerts_of(client: Client) -> list[Alert]:
@@ -35,16 +36,21 @@ def alerts_of(client: Client) -> list[Alert]:
     return [event.alert for event in standing_alerts(client) if event.type is not AlertEventType.WITHDRAWN]
 
 
-def standing_alerts(client: Client) -> list[AlertEvent]:
+def standing_alerts(client: Client, since: int = 0, id: UUID | None = None) -> list[AlertEvent]:
     """The event that each alert stands at, by the time at which it was raised.
 
-    Its time is that of the engine's or the review's last word on the alert, and its id is not read.
+    With an `id` it is that alert alone; alerts that are over and were last heard of before `since` (ns) are left out.
+    An event's time is that of the engine's or the review's last word on the alert, and its id is not read.
     """
     names = [field.name for field in fields(Alert)]
     columns = ", ".join(f"toUnixTimestamp64Nano({name}) AS {name}_ns" if name in _TIMES else name for name in names)
+    where = "" if id is None else "AND id = {id:UUID} "
     with translated():
         rows = client.query(
-            f"SELECT {columns}, events, last_event, revision, note FROM alerts ORDER BY alerts.raised, id"
+            f"SELECT {columns}, events, last_event, revision, note FROM alerts "
+            f"WHERE (active OR latched OR alerts.updated >= fromUnixTimestamp64Nano({{since:Int64}})) {where}"
+            "ORDER BY alerts.raised, id",
+            parameters={"since": since, "id": str(id)},
         ).result_rows
     found = []
     for *values, events, type, revision, note in rows:
@@ -77,7 +83,7 @@ def _finding(names: list[str], row: Any) -> Finding:
 
 def rows_per_table(client: Client) -> dict[str, int]:
     """How many rows each table holds; repeats that are not merged yet count once."""
-    replacing = {"findings", "alert_events", "video_events", "late_rows", "dead_letters"}
+    replacing = set(STORED[STORED.index("findings") :])
     with translated():
         return {
             table: int(str(client.command(f"SELECT count() FROM {table}{' FINAL' if table in replacing else ''}")))

@@ -267,6 +267,49 @@ WHERE tried.last = 0 OR tried.reason != ''
 """,
 )
 
+# Version 4: what people do.
+_DESK = (
+    f"""
+CREATE TABLE operator_actions (
+    id UUID, action {_NAME}, ts {_TIME_NS}, actor {_NAME}, role {_NAME},
+    alert UUID COMMENT 'zeros where it is about none', asset {_NAME}, sensor {_NAME}, zone {_NAME}, kind {_NAME},
+    until {_TIME_NS} COMMENT '1970 where no end is named', reason String, comment String,
+    verdict {_NAME} COMMENT 'true or false alarm', `case` String, unit {_NAME}, known {_TIME_NS}
+) ENGINE = ReplacingMergeTree PARTITION BY toYYYYMM(ts) ORDER BY (ts, id)
+""",
+    f"""
+ALTER TABLE alert_events
+    MODIFY COLUMN type Enum8(
+        'raised' = 0, 'updated' = 1, 'escalated' = 2, 'cleared' = 3, 'amended' = 4, 'withdrawn' = 5,
+        'acknowledged' = 6, 'shelved' = 7, 'unshelved' = 8, 'suppressed' = 9, 'resumed' = 10, 'overdue' = 11,
+        're-alarmed' = 12, 'judged' = 13, 'closed' = 14
+    ),
+    ADD COLUMN IF NOT EXISTS acknowledged {_TIME_NS} COMMENT '1970: by nobody',
+    ADD COLUMN IF NOT EXISTS acknowledged_by {_NAME},
+    ADD COLUMN IF NOT EXISTS shelved_until {_TIME_NS} COMMENT '1970: it is not',
+    ADD COLUMN IF NOT EXISTS shelved_by {_NAME},
+    ADD COLUMN IF NOT EXISTS suppressed Bool COMMENT 'all that speaks for it is in maintenance or out of service',
+    ADD COLUMN IF NOT EXISTS latched Bool COMMENT 'it stays at the desk after it has cleared, until it is closed',
+    ADD COLUMN IF NOT EXISTS closed {_TIME_NS} COMMENT '1970: it is not',
+    ADD COLUMN IF NOT EXISTS judged {_NAME} COMMENT 'true or false alarm; empty: by nobody'
+""",
+    # What was withdrawn is brought back by the engine's finding it again, and by nothing that is done about it.
+    """
+CREATE OR REPLACE VIEW alerts AS
+SELECT * EXCEPT (id, alert, seq, type, ts, found), alert AS id, seq + 1 AS events, type AS last_event
+FROM (
+    SELECT *, anyLast(
+        if(type IN ('raised', 'updated', 'escalated', 'amended', 'withdrawn'), toString(type), NULL)
+    ) OVER (
+        PARTITION BY alert ORDER BY seq, revision ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+    ) AS found
+    FROM alert_events FINAL
+)
+WHERE type = 'withdrawn' OR ifNull(found, '') != 'withdrawn'
+ORDER BY seq DESC, revision DESC LIMIT 1 BY alert
+""",
+)
+
 #: What each version adds to the one before. Entries that were released are never changed, only followed.
 MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
     (
@@ -302,6 +345,7 @@ ALTER TABLE alert_events
         _ALERTS.replace("CREATE VIEW", "CREATE OR REPLACE VIEW"),
     ),
     _REVISED,
+    _DESK,
 )
 
 VERSION: Final = len(MIGRATIONS)

@@ -12,11 +12,13 @@ from dataclasses import fields
 from threading import Event
 from types import TracebackType
 from typing import Any, Final, Never, TypeAlias
+from uuid import UUID
 
 import numpy as np
 from clickhouse_connect.driver.client import Client
 
 from domain import metrics
+from domain.actions import Action
 from domain.clock import MILLISECOND
 from domain.errors import SinkError, SinkRefused
 from domain.findings import Alert, AlertEvent, AlertEventType, Finding, Phase, Verdict, VideoEvent
@@ -29,7 +31,7 @@ from sinks.clickhouse.spool import Spool
 
 __all__ = ["ClickHouseSink", "Delivery", "Encoder", "Item", "Writer"]
 
-Item: TypeAlias = Block | Finding | AlertEvent | VideoEvent | LateRows | DeadLetter | Sequence[Finding]
+Item: TypeAlias = Block | Finding | AlertEvent | VideoEvent | Action | LateRows | DeadLetter | Sequence[Finding]
 
 #: So many rare records are held back at most: more are written before their epoch ends.
 HELD: Final = 10_000
@@ -42,7 +44,7 @@ _ENUMS: Final[dict[str, tuple[str, list[Any]]]] = {
     "phase": ("Enum8('onset' = 0, 'change' = 1, 'end' = 2)", list(Phase)),
     "verdict": ("Enum8('event' = 0, 'fault' = 1)", list(Verdict)),
     "type": (
-        "Enum8('raised' = 0, 'updated' = 1, 'escalated' = 2, 'cleared' = 3, 'amended' = 4, 'withdrawn' = 5)",
+        "Enum8(" + ", ".join(f"'{type}' = {n}" for n, type in enumerate(AlertEventType)) + ")",
         list(AlertEventType),
     ),
 }
@@ -75,6 +77,23 @@ _VIDEO: Final = {
     "confidence": "Float64",
     "place": "String",
     "clip": "String",
+    "known": _TIME,
+}
+_ACTION: Final = {
+    "id": "UUID",
+    "ts": _TIME,
+    "actor": _NAME,
+    "role": _NAME,
+    "asset": _NAME,
+    "sensor": _NAME,
+    "zone": _NAME,
+    "kind": _NAME,
+    "until": _TIME,
+    "reason": "String",
+    "comment": "String",
+    "verdict": _NAME,
+    "case": "String",
+    "unit": _NAME,
     "known": _TIME,
 }
 _DEAD: Final = {
@@ -119,6 +138,14 @@ _ALERT: Final = {
     "pipe": _NAME,
     "offset": "Float64",
     "radius": "Float64",
+    "acknowledged": _TIME,
+    "acknowledged_by": _NAME,
+    "shelved_until": _TIME,
+    "shelved_by": _NAME,
+    "suppressed": "Bool",
+    "latched": "Bool",
+    "closed": _TIME,
+    "judged": _NAME,
 }
 
 
@@ -144,13 +171,14 @@ class Encoder:
         for item in items:
             if isinstance(item, Block):
                 yield Insert.of(item.table, self._block(item), f"{self._scope}{item.token}")
-            elif isinstance(item, (Finding, AlertEvent, VideoEvent, LateRows, DeadLetter)):
+            elif isinstance(item, (Finding, AlertEvent, VideoEvent, Action, LateRows, DeadLetter)):
                 rare.setdefault(type(item), []).append(item)
             elif isinstance(item, Sequence) and all(isinstance(part, Finding) for part in item):
                 rare.setdefault(Finding, []).extend(item)
             else:
                 raise TypeError(
-                    f"the ClickHouse sink takes blocks, findings, events, late rows, dead letters, not {type(item)!r}"
+                    "the ClickHouse sink takes blocks, findings, events, actions, late rows, dead letters, "
+                    f"not {type(item)!r}"
                 )
         if found := rare.get(Finding):
             yield Insert.of("findings", _findings(found))
@@ -158,6 +186,8 @@ class Encoder:
             yield Insert.of("alert_events", _alert_events(found))
         if found := rare.get(VideoEvent):
             yield Insert.of("video_events", _columns(_VIDEO, found))
+        if found := rare.get(Action):
+            yield Insert.of("operator_actions", _actions(found))
         if found := rare.get(DeadLetter):
             yield Insert.of("dead_letters", _columns(_DEAD, found))
         if found := [late for late in rare.get(LateRows, ()) if len(late)]:
@@ -294,8 +324,17 @@ def _alert_events(events: Sequence[AlertEvent]) -> list[Column]:
     ]
 
 
+def _actions(actions: Sequence[Action]) -> list[Column]:
+    return [
+        *_columns(_ACTION, actions),
+        Column("action", _NAME, [action.verb.value for action in actions]),
+        Column("alert", "UUID", [action.alert or UUID(int=0) for action in actions]),
+    ]
+
+
 assert set(_FINDING) == {field.name for field in fields(Finding)} - {"samples"}
 assert set(_VIDEO) == {field.name for field in fields(VideoEvent)}
+assert set(_ACTION) == {field.name for field in fields(Action)} - {"verb", "alert", "origin"}
 assert set(_DEAD) == {field.name for field in fields(DeadLetter)}
 assert set(_ALERT) == {field.name for field in fields(Alert)} - {"id"}
 
