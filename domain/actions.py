@@ -75,7 +75,7 @@ class Origin:
 
     partition: str = ""
     offset: int = 0
-    row: int = -1  # inside the message; -1 when it is the whole message
+    row: int = 0  # inside the message
     recorded: int = 0
 
 

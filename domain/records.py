@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from domain.actions import Action
 from domain.findings import Finding, VideoEvent
 
 __all__ = [
@@ -124,6 +125,7 @@ class Decoded:
     message: Int32s  # index of the row's message in the raw batch, never falling
     video: tuple[tuple[int, VideoEvent], ...] = ()  # (message, event)
     dead: tuple[DeadLetter, ...] = ()
+    actions: tuple[tuple[int, Action], ...] = ()  # (message, action)
 
     def __len__(self) -> int:
         return len(self.sensor)
@@ -167,6 +169,7 @@ class Frame:
     ended: bool = False  # the partition's stream is over: it holds no pane open any more
     findings: tuple[Finding, ...] = ()  # about the partition itself (`domain.operations`)
     spoken: int = 0  # recorded time of the partition's first message, in the frame that comes with it
+    actions: tuple[Action, ...] = ()
 
     def __len__(self) -> int:
         return len(self.sensor)
@@ -196,6 +199,7 @@ class Panes:
     late: tuple[LateRows, ...] = ()  # whose own panes have closed by now
     ended: bool = False  # the whole stream is over: nothing follows
     early: tuple[Finding, ...] = ()  # of the fast lane, since the last closing: told already, here in order
+    actions: tuple[Action, ...] = ()  # in their order
 
     def __len__(self) -> int:
         return len(self.sensor)
@@ -237,3 +241,4 @@ class Verdicts:
     early: tuple[Finding, ...] = ()  # of the fast lane, told before: here for those who need all findings in order
     settled: bool = False  # of the second look: what should have been found
     late: tuple[LateRows, ...] = ()  # that the second look has put in their places
+    actions: tuple[Action, ...] = ()

@@ -87,7 +87,16 @@ class Bank:
             findings += self._found(watch, marks, local, panes)
         if self._watches:
             self._history.push(local, panes.ts, panes.value)
-        return Verdicts(self._shard, panes.upto, tuple(findings), panes.video, panes.recorded, panes.ended, panes.early)
+        return Verdicts(
+            self._shard,
+            panes.upto,
+            tuple(findings),
+            panes.video,
+            panes.recorded,
+            panes.ended,
+            panes.early,
+            actions=panes.actions,
+        )
 
     def _locals(self, sensor: Int32s) -> Int32s:
         return sensor if self._whole else self._local_of[sensor]

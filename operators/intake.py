@@ -61,15 +61,17 @@ class PartitionIntake:
         self._partition = partition
         self._decoder = decoder
         self._layout = layout
-        self._rules = settings.time
+        # What is told as it happens waits for nobody, and holds nobody up.
+        prompt = {"lateness": 0, "idle": 0} if partition.prompt else {}
+        self._rules = settings.time.model_copy(update=prompt)
         self._keep = settings.keep_dead
         self._names = [sensor.id for sensor in layout.city.sensors]
-        self._now = now
-        self._clock = PartitionClock(settings.time, resume["clock"] if resume else (NEVER, NEVER, since))
+        self._now = partition.clock or now
+        self._clock = PartitionClock(self._rules, resume["clock"] if resume else (NEVER, NEVER, since))
         level = operations_level(layout.city.levels)
         self._gaps = GapWatch(name, level, resume.get("gaps") if resume else None) if gapless else None
         self._silence: SilenceWatch | None = None
-        if settings.silence is not None:
+        if settings.silence is not None and not partition.prompt:
             # Nothing recorded may be further ahead in event time than this: a silence is then found in time.
             silence = max(settings.silence, settings.time.max_ahead)
             rate = np.array([sensor.rate for sensor in layout.city.sensors], np.float64)

@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numba import njit
 
+from domain.actions import Action
 from domain.clock import NEVER, floor_to
 from domain.findings import VideoEvent
 from domain.records import Floats, Frame, Int32s, Int64s, LateRows, Panes
@@ -77,6 +78,7 @@ class PaneStore:
         # Per partition, so that the order between partitions, which chance decides, is not the order in a pane.
         self._open: list[list[_Piece]] = [[] for _ in range(partitions)]
         self._video: list[VideoEvent] = []
+        self._actions: list[Action] = []
         self._late: list[LateRows] = []
         if state:
             self._restore(state)
@@ -105,6 +107,7 @@ class PaneStore:
             if len(rows[1]):
                 self._open[p].append(_Piece.of(rows))
         self._video += frame.video
+        self._actions += frame.actions
         if frame.late is not None:
             self._late.append(frame.late)
 
@@ -119,6 +122,8 @@ class PaneStore:
         rows = _order(sensor, ts, value, self._interval, self._local_of, self._members)
         video = [event for event in self._video if event.known < upto or self._over]
         self._video = [event for event in self._video if event.known >= upto and not self._over]
+        actions = [action for action in self._actions if action.known < upto or self._over]
+        self._actions = [action for action in self._actions if action.known >= upto and not self._over]
         late = tuple(self._late)
         # A late row is held until its own pane has closed, which other partitions may still keep open.
         ready = [bool((rows.ts < upto).all()) for rows in late]
@@ -133,6 +138,7 @@ class PaneStore:
             tuple(sorted(video, key=lambda event: event.order)),
             tuple(rows for rows, done in zip(late, ready, strict=True) if done),
             self._over,
+            actions=tuple(sorted(actions, key=lambda action: action.order)),
         )
 
     def _take_rows(self, upto: int) -> Rows:
@@ -162,6 +168,7 @@ class PaneStore:
             "ended": self._ended.copy(),
             "open": [_concatenate([piece.rows for piece in pieces]) for pieces in self._open],
             "video": list(self._video),
+            "actions": list(self._actions),
             "late": list(self._late),
         }
 
@@ -186,6 +193,7 @@ class PaneStore:
         self._watermark[:known], self._ended[:known] = state["watermark"], state["ended"]
         self._open[:known] = [[_Piece.of(rows)] if len(rows[1]) else [] for rows in state["open"]]
         self._video, self._late = list(state["video"]), list(state["late"])
+        self._actions = list(state.get("actions", ()))  # earlier versions knew of none
 
 
 @njit(nogil=True, cache=True)

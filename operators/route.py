@@ -49,11 +49,14 @@ def route(
         late = flag == LATE
         known = np.where(late, stamps.closed[message], ts)
     video = _video_by_shard(layout, rows.video, stamps)
+    # What people do concerns the whole city: any one shard may bring it to the desk.
+    done = [replace(action, known=max(action.ts, int(stamps.closed[m]))) for m, action in rows.actions]
     recorded = int(stamps.recorded[-1]) if len(stamps.recorded) else 0
     for shard in range(layout.shards):
         a, b = int(bound[shard]), int(bound[shard + 1])
         events = video.get(shard, ())
-        if a == b and not events:
+        actions = () if shard else tuple(done)
+        if a == b and not events and not actions:
             continue
         late_rows, shard_known = None, None
         if late is not None and known is not None and late[a:b].any():
@@ -64,14 +67,24 @@ def route(
                 name, sensor[which], ts[which], value[which], offset[at], stamps.recorded[at], stamps.watermark[at]
             )
         yield Frame(
-            shard, index, watermark, recorded, sensor[a:b], ts[a:b], value[a:b], shard_known, tuple(events), late_rows
+            shard,
+            index,
+            watermark,
+            recorded,
+            sensor[a:b],
+            ts[a:b],
+            value[a:b],
+            shard_known,
+            tuple(events),
+            late_rows,
+            actions=actions,
         )
 
 
 def future_letters(
     rows: Decoded, stamps: Stamps, batch: RawBatch | Columns, max_ahead: int, names: Sequence[str], keep: int
 ) -> tuple[Decoded, list[DeadLetter]]:
-    """Dead letters for the rows and video events that claim to be from the future, and the batch without those events.
+    """Dead letters for what claims to be from the future, and the batch without those video events and actions.
 
     Parameters
     ----------
@@ -103,14 +116,22 @@ def future_letters(
             m = int(rows.message[i])
             payload = bytes_of(m, float(rows.value[i]))
             letters.append(letter(m, int(i - first[m]), int(rows.ts[i]), names[rows.sensor[i]], payload))
-    video = []
-    for m, event in rows.video:
-        if batch.recorded[m] and event.ts > stamps.recorded[m] + max_ahead:
-            letters.append(letter(m, -1, event.ts, event.camera, bytes_of(m, event.confidence)))
-        else:
-            video.append((m, event))
-    if len(video) < len(rows.video):
-        rows = replace(rows, video=tuple(video))
+
+    def ahead(message: int, ts: int) -> bool:
+        return bool(batch.recorded[message]) and ts > int(stamps.recorded[message]) + max_ahead
+
+    letters += [
+        letter(m, -1, event.ts, event.camera, bytes_of(m, event.confidence))
+        for m, event in rows.video
+        if ahead(m, event.ts)
+    ]
+    letters += [
+        letter(m, -1, action.ts, action.actor, action.to_json()) for m, action in rows.actions if ahead(m, action.ts)
+    ]
+    if len(letters) > stamps.future:
+        video = tuple((m, event) for m, event in rows.video if not ahead(m, event.ts))
+        actions = tuple((m, action) for m, action in rows.actions if not ahead(m, action.ts))
+        rows = replace(rows, video=video, actions=actions)
     return rows, letters
 
 

@@ -7,7 +7,7 @@ What a row is taken for depends on the recorded stream alone:
 - a row further ahead of the recorded time than `max_ahead` is refused as from the future;
 - a row whose pane ends at or before W is late.
 
-Video events move the clock as readings do, so that a partition of nothing else holds no pane open.
+Video events and actions move the clock as readings do, so that a partition of nothing else holds no pane open.
 
 All rows of one message arrive together and are judged by the same watermark. The second term of W is why a tick of a
 live source changes no result: it only reveals early what the next message's own recorded time will say anyway.
@@ -31,7 +31,7 @@ ON_TIME = 0
 LATE = 1
 FUTURE = 2
 
-_NO_VIDEO = np.empty(0, np.int64)
+_NO_EVENTS = np.empty(0, np.int64)
 _FAR = 2**62  # stands for "no limit" in comparisons that must not overflow
 
 
@@ -71,15 +71,17 @@ class PartitionClock:
         watermark = np.empty(len(recorded), np.int64)
         closed = np.empty(len(recorded), np.int64)
         clock = np.empty(len(recorded), np.int64)
-        video = _NO_VIDEO
-        if rows.video:
-            video = np.full(len(recorded), NEVER, np.int64)
-            for message, event in rows.video:
-                video[message] = max(video[message], event.ts)
+        events = _NO_EVENTS
+        if rows.video or rows.actions:
+            events = np.full(len(recorded), NEVER, np.int64)
+            seen = ((message, event.ts) for message, event in rows.video)
+            done = ((message, action.ts) for message, action in rows.actions)
+            for message, ts in (*seen, *done):
+                events[message] = max(events[message], ts)
         late, future = _stamp(
             rows.ts,
             rows.message,
-            video,
+            events,
             recorded,
             self._state,
             rules.lateness,
@@ -108,7 +110,7 @@ class PartitionClock:
 def _stamp(
     ts: Int64s,
     message: npt.NDArray[np.int32],
-    video: Int64s,
+    events: Int64s,
     recorded: Int64s,
     state: Int64s,
     lateness: int,
@@ -148,8 +150,8 @@ def _stamp(
                     flag[row] = ON_TIME
                 newest = max(newest, t)
             row += 1
-        if len(video) and video[m] <= limit:
-            newest = max(newest, video[m])
+        if len(events) and events[m] <= limit:
+            newest = max(newest, events[m])
         watermark[m] = mark
         closed[m] = shut
         if newest > largest:

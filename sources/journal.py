@@ -19,7 +19,7 @@ from domain.clock import MILLISECOND
 from domain.errors import SinkError, SourceError
 from domain.records import Columns, RawBatch
 from domain.streams import Partition, Source
-from sources.lines import LineSplitter, Lines
+from sources.lines import Lines, LineSplitter
 
 __all__ = ["ACTIONS", "Journal", "WithJournal"]
 
@@ -217,8 +217,8 @@ class JournalPartition(Partition):
 
     @property
     def caught_up(self) -> bool:
-        """Whether nothing new was there at the last poll."""
-        return self._idle
+        """Whether nothing new was there at the last poll, and its clock tells a time."""
+        return self._idle and self._clock() > 0
 
     @property
     def clock(self) -> Callable[[], int] | None:

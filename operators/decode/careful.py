@@ -14,8 +14,10 @@ from typing import Any
 import numpy as np
 import orjson
 
+from domain.actions import Action, Verb, parse
 from domain.city import City
 from domain.clock import MILLISECOND, TS_MAX, TS_MIN, iso
+from domain.errors import ActionError
 from domain.findings import VideoEvent
 from domain.identity import identify
 from domain.records import Floats, Int32s, Int64s
@@ -27,12 +29,13 @@ __all__ = ["Gathered", "load_json", "read_json"]
 
 @dataclass
 class Gathered:
-    """What one message holds: columns in pieces, and video events."""
+    """What one message holds: columns in pieces, video events, and actions."""
 
     sensor: list[Int32s] = field(default_factory=list)
     ts: list[Int64s] = field(default_factory=list)
     value: list[Floats] = field(default_factory=list)
     video: list[VideoEvent] = field(default_factory=list)
+    actions: list[Action] = field(default_factory=list)
     row: int = 0  # rows so far, used and refused
 
     def add(self, sensor: Int32s, ts: Int64s, value: Floats) -> None:
@@ -73,14 +76,14 @@ def _integer(text: str) -> int | float:
 
 
 def read_json(payload: bytes | memoryview, city: City, refusals: Refusals) -> Gathered:
-    """Read a JSON message: a reading, a packet, a video event, or a list of these."""
+    """Read a JSON message: a reading, a packet, a video event, an action, or a list of these."""
     gathered = Gathered()
     try:
         document = load_json(payload)
         if not isinstance(document, list):
             _element(document, city, gathered, refusals)
         elif not document:
-            raise Refused(Reject.EMPTY, "expected at least one reading, packet or video event in the list, got none")
+            raise Refused(Reject.EMPTY, "expected at least one reading, packet or event in the list, got none")
     except Refused as refused:
         refusals.message(refused, payload)
         return gathered
@@ -95,9 +98,13 @@ def read_json(payload: bytes | memoryview, city: City, refusals: Refusals) -> Ga
 
 
 def _element(element: object, city: City, gathered: Gathered, refusals: Refusals) -> None:
-    """Read a reading, packet or video event; raises Refused when nothing of it can be used."""
+    """Read a reading, packet, video event or action; raises Refused when nothing of it can be used."""
     if not isinstance(element, dict):
-        raise Refused(Reject.WRONG_SHAPE, f"expected an object: a reading, packet or video event, got {shown(element)}")
+        raise Refused(Reject.WRONG_SHAPE, f"expected an object: a reading, packet or event, got {shown(element)}")
+    if "action" in element:
+        gathered.actions.append(_action(element, city).at(refusals.origin(gathered.row)))
+        gathered.row += 1
+        return
     if "camera" in element and "sensor" not in element:
         gathered.video.append(_video(element, city))
         gathered.row += 1
@@ -152,6 +159,20 @@ def _video(element: Mapping[str, Any], city: City) -> VideoEvent:
         raise Refused(Reject.BAD_CONFIDENCE, f"confidence: expected 0 to 1, got {shown(confidence)}")
     place, clip = ("" if element.get(key) in (None, "") else _text(element, key) for key in ("place", "clip"))
     return VideoEvent(identify("video", camera, ts, kind), camera, ts, kind, confidence, place, clip)
+
+
+def _action(element: Mapping[str, Any], city: City) -> Action:
+    try:
+        action = parse(element)
+    except ActionError as error:
+        raise Refused(Reject.BAD_ACTION, str(error)) from None
+    if action.verb in (Verb.SUPPRESS, Verb.RESUME) and action.asset not in city.assets:
+        raise Refused(Reject.UNKNOWN_ASSET, f"asset: expected one of city {city.name!r}, got {shown(action.asset)}")
+    known = action.sensor in city.sensor_index or action.sensor in city.cameras
+    if action.verb in (Verb.OUT_OF_SERVICE, Verb.IN_SERVICE) and not known:
+        wanted = f"a sensor or camera of city {city.name!r}"
+        raise Refused(Reject.UNKNOWN_SENSOR, f"sensor: expected {wanted}, got {shown(action.sensor)}")
+    return action
 
 
 def _get(element: Mapping[str, Any], key: str) -> Any:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from domain.actions import Action
 from domain.city import City
 from domain.clock import TS_MAX, TS_MIN
 from domain.findings import VideoEvent
@@ -25,7 +26,7 @@ _KEPT_ROWS: Final = 1 << 20
 
 
 class Decoder:
-    """Bytes to columns: JSON readings and packets, Arrow streams and video events, told apart message by message.
+    """Bytes to columns: JSON readings and packets, Arrow streams, video events, actions, told apart message by message.
 
     What cannot be used becomes a dead letter; everything else of the same message and batch is kept. The result does
     not depend on how messages are batched. One decoder serves one thread at a time.
@@ -60,13 +61,14 @@ class Decoder:
         self._known = np.empty(0, np.int32)
 
     def decode(self, batch: RawBatch | Columns) -> Decoded:
-        """Decode one batch; dead letters and video events come in the order of their messages."""
+        """Decode one batch; dead letters, video events and actions come in the order of their messages."""
         return self._columns(batch) if isinstance(batch, Columns) else self._raw(batch)
 
     def _raw(self, batch: RawBatch) -> Decoded:
         fast, careful = self._scan(batch)
         pieces: list[tuple[int, Gathered]] = []
         video: list[tuple[int, VideoEvent]] = []
+        actions: list[tuple[int, Action]] = []
         dead: list[DeadLetter] = []
         for i in np.flatnonzero(careful).tolist():
             refusals = Refusals(batch.partition, int(batch.offset[i]), int(batch.recorded[i]), self.keep)
@@ -74,20 +76,11 @@ class Decoder:
             if gathered.sensor:
                 pieces.append((i, gathered))
             video.extend((i, event) for event in gathered.video)
+            actions.extend((i, action) for action in gathered.actions)
             dead.extend(refusals.close())
-        columns = None if len(fast.sensor) else self._alone(pieces)
-        if columns is None:
-            columns = _splice(fast, pieces)
-            self._arrow.release()
-        return Decoded(*columns, tuple(video), tuple(dead))
-
-    def _alone(self, pieces: list[tuple[int, Gathered]]) -> tuple[Int32s, Int64s, Floats, Int32s] | None:
-        """The rows of a batch that holds nothing but good Arrow streams: they need not be copied together."""
-        columns = self._arrow.hand_over([sensor for _, gathered in pieces for sensor in gathered.sensor])
-        if columns is None:
-            return None
-        count = [sum(map(len, gathered.sensor)) for _, gathered in pieces]
-        return (*columns, np.repeat(np.array([message for message, _ in pieces], np.int32), count))
+        columns = _splice(fast, pieces)
+        self._arrow.release()
+        return Decoded(*columns, tuple(video), tuple(dead), tuple(actions))
 
     def _scan(self, batch: RawBatch) -> tuple[Rows, npt.NDArray[np.bool_]]:
         """Rows of the messages that the scanner understands, and which messages it does not."""
@@ -115,7 +108,7 @@ class Decoder:
             detail = f"expected at most {self.max_message} bytes, got {len(payload)}"
             refusals.message(Refused(Reject.TOO_LARGE, detail), payload)
         elif not len(payload):
-            refusals.message(Refused(Reject.EMPTY, "expected a reading, packet or video event, got no bytes"), payload)
+            refusals.message(Refused(Reject.EMPTY, "expected a reading, packet or event, got no bytes"), payload)
         elif bytes(payload[: len(MARK)]) == MARK:
             return self._arrow.read(payload, refusals)
         else:

@@ -8,6 +8,7 @@ from typing import Final
 
 import orjson
 
+from domain.actions import Origin
 from domain.records import DeadLetter
 
 __all__ = ["MAX_ROWS", "Refusals", "Refused", "Reject", "row_record", "shown"]
@@ -33,6 +34,8 @@ class Reject(StrEnum):
     BAD_RATE = "bad-rate"
     BAD_CONFIDENCE = "bad-confidence"
     BAD_ARROW = "bad-arrow"
+    BAD_ACTION = "bad-action"
+    UNKNOWN_ASSET = "unknown-asset"
     TOO_MANY = "too-many"  # further refused rows of a message that has more than MAX_ROWS of them
 
 
@@ -77,6 +80,10 @@ class Refusals:
         self.letters: list[DeadLetter] = []
         self._first = -1
         self._more: Counter[str] = Counter()
+
+    def origin(self, row: int) -> Origin:
+        """Where the element of the message stands that begins with `row`."""
+        return Origin(self.partition, self.offset, row, self.recorded)
 
     def message(self, refused: Refused, payload: bytes | memoryview) -> None:
         """Refuse the message as a whole."""

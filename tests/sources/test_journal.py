@@ -68,7 +68,7 @@ def test_written_and_read(tmp_path: Path) -> None:
     """What was appended is followed line by line, with the time of its appending, and goes on after a restart."""
     path = tmp_path / "desk" / "journal.ndjson"
     beside = Beside()
-    source = WithJournal(beside, path, follow=True)
+    source = WithJournal(beside, path, follow=True, live=True)
     assert source.partitions() == ("p", ACTIONS)
     partition = source.open(ACTIONS, None)
     assert read(partition) == []  # nobody has written yet
@@ -97,7 +97,9 @@ def test_followed_until_the_stream_ends(tmp_path: Path) -> None:
     other, partition = source.open("p", None), source.open(ACTIONS, 0)
     assert len(read(partition)) == 1
     assert read(partition) == []
+    assert not partition.caught_up  # nobody has said what time it is
     other.poll()
+    assert partition.caught_up
     assert partition.clock is not None
     assert partition.clock() == T0 + 9 * SECOND
     beside.over = True
