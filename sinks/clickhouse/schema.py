@@ -22,6 +22,7 @@ from domain.clock import HOUR, MILLISECOND, MINUTE, SECOND
 from domain.errors import SinkError, SinkRefused
 from sinks.clickhouse.client import translated
 from sinks.clickhouse.native import Column, Dictionary, encode
+from sinks.clickhouse.views import VIEWS
 
 __all__ = [
     "AGGREGATES",
@@ -123,6 +124,11 @@ _REGISTRY_COLUMNS = """
     zone_name LowCardinality(String), asset LowCardinality(String), asset_kind LowCardinality(String),
     asset_name LowCardinality(String), owner LowCardinality(String), lon Float64, lat Float64, rate Float64,
     low Float64, high Float64
+"""
+_CITY = """
+CREATE TABLE city (
+    name String, timezone String, levels Array(String) COMMENT 'names by rank, the gravest first'
+) ENGINE = ReplacingMergeTree ORDER BY tuple()
 """
 _REGISTRY = f"CREATE TABLE registry ({_REGISTRY_COLUMNS}) ENGINE = MergeTree ORDER BY sensor"
 
@@ -345,7 +351,7 @@ ALTER TABLE alert_events
         _ALERTS.replace("CREATE VIEW", "CREATE OR REPLACE VIEW"),
     ),
     _REVISED,
-    _DESK,
+    (*_DESK, _CITY, *VIEWS),
 )
 
 VERSION: Final = len(MIGRATIONS)
@@ -385,7 +391,7 @@ def check_schema(client: Client) -> None:
 
 
 def load_registry(client: Client, city: City) -> None:
-    """Replace the `registry` table by the city's sensors, in one step for whoever reads it."""
+    """Replace the `registry` table by the city's sensors, in one step for whoever reads it, and say whose they are."""
     sensors = city.sensors
     zones = [city.zones.get(sensor.zone) for sensor in sensors]
     assets = [city.assets.get(sensor.asset) for sensor in sensors]
@@ -413,6 +419,10 @@ def load_registry(client: Client, city: City) -> None:
             client.raw_insert("registry_next", [column.name for column in columns], encode(columns), fmt="Native")
         client.command("EXCHANGE TABLES registry_next AND registry")
         client.command("DROP TABLE registry_next")
+        levels = [level.name for level in sorted(city.levels, key=lambda level: level.rank)]
+        client.insert(
+            "city", [[city.name, city.timezone, levels]], ["name", "timezone", "levels"], settings={"async_insert": 0}
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,59 @@
+"""Views of the sensors: what they said last, and how much of what was expected has come."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sinks.clickhouse.views.terms import NOW, ZONE, day, table_of_hours
+
+__all__ = ["VIEWS"]
+
+_LATEST: Final = f"""
+CREATE VIEW sensor_latest AS
+SELECT
+    sensor, kind, unit, zone, zone_name, asset, asset_kind, asset_name, owner, lon, lat,
+    if(seen, at, NULL) AS last_seen, if(seen, latest.value, NULL) AS value,
+    if(seen, dateDiff('second', at, {NOW}), NULL) AS age_s, open_faults,
+    multiIf(
+        NOT seen, 'never', age_s > greatest(60, 10 / rate), 'silent', notEmpty(open_faults), 'faulty', 'good'
+    ) AS state
+FROM (
+    SELECT * EXCEPT last_seen, sensor_health.last_seen AS at, toUnixTimestamp64Milli(at) > 0 AS seen FROM sensor_health
+) AS health
+LEFT JOIN (
+    SELECT sensor, argMax(last, start) AS value FROM aggregates_1s_stored
+    WHERE (sensor, start) IN (SELECT sensor, max(last_seen) FROM sensor_last_seen GROUP BY sensor) GROUP BY sensor
+) AS latest ON latest.sensor = health.sensor
+"""
+
+# Expected is what the rate promises for the minutes in which anything at all was heard of the city: a feed that was
+# away is no fault of a sensor, nor is a recording that ends in mid-hour.
+_AVAILABILITY: Final = f"""
+CREATE VIEW sensor_availability AS
+SELECT
+    hour, registry.sensor AS sensor, kind, zone, asset, toUInt64(got.count) AS readings,
+    rate * 60 * minutes AS expected,
+    if(expected < 1 AND readings = 0, NULL, least(1, readings / greatest(1, expected))) AS availability
+FROM {table_of_hours()} AS hours
+CROSS JOIN registry
+LEFT JOIN (SELECT sensor, start, count FROM aggregates_1h) AS got
+    ON got.sensor = registry.sensor AND got.start = hours.hour
+"""
+
+_FAULT_DAYS: Final = f"""
+CREATE VIEW fault_days AS
+SELECT
+    addDays(first_day, number) AS day, sensor, reason,
+    dateDiff('millisecond',
+        greatest(began, toDateTime64(toString(day), 3, {ZONE})),
+        least(ended, toDateTime64(toString(addDays(day, 1)), 3, {ZONE}))
+    ) / 1000 AS seconds
+FROM (
+    SELECT id, any(f.sensor) AS sensor, any(f.reason) AS reason, min(onset) AS began,
+        greatest(began, if(countIf(phase = 'end') > 0, max(ts), {NOW})) AS ended,
+        {day("began")} AS first_day, {day("ended")} AS last_day
+    FROM findings AS f FINAL WHERE verdict = 'fault' AND NOT withdrawn GROUP BY id
+) ARRAY JOIN range(toUInt32(last_day - first_day) + 1) AS number
+"""
+
+VIEWS: Final = (_LATEST, _AVAILABILITY, _FAULT_DAYS)
