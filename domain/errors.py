@@ -65,7 +65,11 @@ class SourceError(LifelineError):
 
 
 class SinkError(LifelineError):
-    """A result cannot be delivered now; trying again may help."""
+    """A result cannot be delivered now; trying again may help, in `after` seconds where the receiver says so."""
+
+    def __init__(self, message: str = "", after: float = 0.0) -> None:
+        super().__init__(message)
+        self.after = after
 
 
 class SinkRefused(SinkError):

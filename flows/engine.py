@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from hashlib import sha256
-from math import inf
 from threading import Event
 from typing import Any, Final
 
@@ -20,15 +19,13 @@ from clickhouse_connect.driver.client import Client
 from domain.city import City
 from domain.clock import SECOND
 from domain.errors import ConfigError, Problem, SinkError, SinkRefused
-from domain.health import HEALTH
 from domain.settings import EngineSettings
 from domain.streams import Source
 from flows.graph import Outlets, city_flow
 from flows.membership import Membership
 from flows.run import Cluster, Recovery, run
 from operators.decode import Decoder
-from operators.high_water import HighWater
-from operators.inlet import Intake
+from operators.intake import Intake
 from operators.layout import Layout
 from operators.pace import Pace
 from operators.pulse import Pulse
@@ -37,6 +34,7 @@ from sinks.clickhouse.schema import check_schema, ensure_schema, load_registry
 from sinks.clickhouse.serve import Serving
 from sinks.clickhouse.sink import ClickHouseSink
 from sinks.clickhouse.spool import Spool
+from sinks.receivers import Receiver
 
 __all__ = ["Engine"]
 
@@ -77,7 +75,7 @@ class Engine:
     cluster: Cluster = field(default_factory=Cluster)
     recovery: Recovery | None = None
     epoch: timedelta = timedelta(seconds=1)
-    alerts: Mapping[str, Sink[Any]] = field(default_factory=dict)
+    alerts: Mapping[str, Sink[Any] | Receiver] = field(default_factory=dict)
     store: Mapping[str, Sink[Any]] = field(default_factory=dict)
     scope: str | None = None
     look: float = 5.0
@@ -85,9 +83,7 @@ class Engine:
     def run(self, stop: Event | None = None) -> None:
         """Run to the end of the stream, or until `stop` is set."""
         stop = stop or Event()
-        HEALTH.live = self.live
-        HEALTH.behind = inf if self.settings.lag is None else self.settings.lag / SECOND
-        with self._database(stop) as database:
+        with self._database(stop) as database, self._receivers(stop):
             store: dict[str, Sink[Any] | ClickHouseSink] = dict(self.store)
             if database is not None:
                 store["clickhouse"] = database
@@ -96,7 +92,6 @@ class Engine:
                 self.recovery.fit(**self._kept)
             membership = Membership(self.source, self.recovery, self.cluster, self.look if self.live else None)
             members = membership.begin()
-            high = self._high_water()
             pulse = self._pulse() if self.live else None
             while members and not stop.is_set():
                 pause = Event()
@@ -112,7 +107,6 @@ class Engine:
                     alone=not self.cluster.addresses,
                     pulse=pulse,
                     pace=self._pace(),
-                    high=high,
                 )
                 outlets = Outlets(store, self.alerts)
                 flow = city_flow(intake, layout, self.settings, outlets, kept=self.recovery is not None)
@@ -122,22 +116,16 @@ class Engine:
                 with membership.watching(members, pause):
                     run(flow, self.cluster, self.recovery, self.epoch)
                 intake.raise_failure()
-                if stop.is_set() or not pause.is_set():
-                    if self.cluster.first:
-                        high.forget()
+                if not pause.is_set():
                     return
-                members = membership.join(members, intake.watermark, high.before)
+                if not stop.is_set():
+                    members = membership.join(members, intake.watermark)
 
     def _pace(self) -> Pace | None:
         """Processes of a cluster that share a recovery directory catch up together."""
         if self.recovery is None or not self.cluster.addresses:
             return None
         return Pace(self.recovery.directory / "pace", self.cluster.process, len(self.cluster.addresses))
-
-    def _high_water(self) -> HighWater:
-        """How far panes may have been closed, by this run and by one that was killed."""
-        folder = self.recovery.directory / "closed" if self.recovery is not None else None
-        return HighWater(folder, self.cluster.process)
 
     def _pulse(self) -> Pulse:
         city, settings = self.city, self.settings
@@ -205,6 +193,20 @@ class Engine:
             names = [sensor.id for sensor in self.city.sensors]
             opening = partial(self._connect, prepared=prepared or not self.cluster.first)
             yield stack.enter_context(ClickHouseSink(opening, names, self._scope, spool, stop))
+
+    @contextmanager
+    def _receivers(self, stop: Event) -> Iterator[None]:
+        """Whoever is told of alerts, each with an outbox of its own."""
+        folder = None
+        if self.recovery is not None:
+            self.recovery.prepare()
+            folder = self.recovery.directory / "receivers"
+        with ExitStack() as stack:
+            for receiver in self.alerts.values():
+                if isinstance(receiver, Receiver):
+                    processes = max(1, len(self.cluster.addresses))
+                    stack.enter_context(receiver.opened(folder, stop, self.cluster.process, processes))
+            yield
 
     def _connect(self, *, prepared: bool) -> Client:
         """Open the database: one that must be `prepared` by now, or else one that the first process prepares."""

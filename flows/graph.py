@@ -19,8 +19,10 @@ from operators.alerts.pager import Page
 from operators.inlet import Intake
 from operators.layout import Layout
 from operators.steps import Numbered, aggregate, correlate, detect, look_again, order, stateful
+from sinks import receivers
 from sinks.clickhouse.blocks import Block, Blocks
 from sinks.clickhouse.sink import ClickHouseSink, Delivery, Item
+from sinks.receivers import Receiver
 
 __all__ = ["Outlets", "city_flow"]
 
@@ -34,7 +36,7 @@ class Outlets:
     #: Everything that is stored: blocks, findings, alert events, video events, late rows, dead letters.
     store: Mapping[str, Sink[Any] | ClickHouseSink] = field(default_factory=dict)
     #: The steps in the lives of alerts, for people.
-    alerts: Mapping[str, Sink[Any]] = field(default_factory=dict)
+    alerts: Mapping[str, Sink[Any] | Receiver] = field(default_factory=dict)
 
 
 def city_flow(
@@ -88,12 +90,16 @@ def city_flow(
             unkeyed = op.flat_map_batch(f"blocks_{name}", blocks, lambda items: [block for _, block in items])
             op.output(f"to_{name}", op.merge(f"stored_{name}", unkeyed, rare), sink)
     told: Stream[AlertEvent] = op.flat_map_batch("told", alerts, _told)
-    if outlets.alerts:
-        # What the engine says of itself goes straight there, past all that may be held up.
-        said = op.flat_map_batch("said", records, lambda items: [x for _, x in items if isinstance(x, AlertEvent)])
-        told = op.merge("told_and_said", told, said)
-    for name, sink in outlets.alerts.items():
-        op.output(f"to_{name}", told, sink)
+    # What the engine says of itself goes straight there, past all that may be held up.
+    said = op.flat_map_batch("said", records, lambda items: [x for _, x in items if isinstance(x, AlertEvent)])
+    for name, outlet in outlets.alerts.items():
+        if isinstance(outlet, Receiver):
+            for_one = op.key_on(f"for_{name}", told, lambda _: "all")
+            op.output(f"after_{name}", _delivered(f"to_{name}", for_one, outlet), _Nowhere())
+            if outlet.heartbeats:
+                op.output(f"heartbeats_{name}", said, outlet.beats)
+        else:
+            op.output(f"to_{name}", op.merge(f"told_and_said_{name}", told, said), outlet)
     return flow
 
 
@@ -122,6 +128,15 @@ def _stored(step_id: str, up: KeyedStream[Any], sink: ClickHouseSink) -> KeyedSt
         return sink.delivery()
 
     return stateful(step_id, up, build, Delivery.take)
+
+
+def _delivered(step_id: str, up: KeyedStream[AlertEvent], receiver: Receiver) -> KeyedStream[Never]:
+    """Alerts to one receiver."""
+
+    def build(_: AlertEvent | None, state: Any) -> receivers.Delivery:
+        return receiver.delivery(state)
+
+    return stateful(step_id, up, build, receivers.Delivery.take, eager=True)
 
 
 def _only(step_id: str, up: Stream[tuple[str, Any]], kind: type[X]) -> Stream[tuple[str, X]]:

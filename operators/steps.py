@@ -68,16 +68,17 @@ class _Logic(StatefulBatchLogic[X, Y, Any]):
     def __init__(
         self,
         step: str,
-        build: Callable[[X, Any], P],
+        build: Callable[[Any, Any], P],
         take: Callable[[P, list[X]], Iterable[Y]],
         numbered: Numbered | None,
         kept: bool,
         state: Any,
+        eager: bool = False,
     ) -> None:
         self._step, self._build, self._take, self._kept, self._state = step, build, take, kept, state
         self._numbered = numbered
         self._roster: Roster | None = None
-        self._plain: Any = None
+        self._plain: Any = build(None, state) if eager and state is not None else None
 
     @remembered()
     def on_batch(self, values: list[X]) -> tuple[Iterable[Y], bool]:
@@ -110,11 +111,12 @@ class _Logic(StatefulBatchLogic[X, Y, Any]):
 def stateful(
     step_id: str,
     up: KeyedStream[X],
-    build: Callable[[X, Any], P],
+    build: Callable[[Any, Any], P],
     take: Callable[[P, list[X]], Iterable[Y]],
     numbered: Numbered | None = None,
     *,
     kept: bool = True,
+    eager: bool = False,
 ) -> KeyedStream[Y]:
     """Run one plain object per key.
 
@@ -128,8 +130,10 @@ def stateful(
         Of state that holds numbers of sensors: what to do when a city's sensors have changed.
     kept
         Whether its state is stored at the end of every epoch.
+    eager
+        Whether it is made of its state at once, without an item: it does something before one arrives.
     """
-    return op.stateful_batch("stateful", up, lambda state: _Logic(step_id, build, take, numbered, kept, state))
+    return op.stateful_batch("stateful", up, lambda state: _Logic(step_id, build, take, numbered, kept, state, eager))
 
 
 @operator

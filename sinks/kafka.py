@@ -7,18 +7,17 @@ from collections.abc import Sequence
 from time import monotonic
 from typing import Final
 
-from bytewax.outputs import DynamicSink, StatelessSinkPartition
 from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka import Message as Delivered
 
 from domain import metrics
 from domain.errors import SinkError, SinkRefused
-from domain.failures import remembered
+from domain.findings import AlertEvent
 from domain.kafka import advice, bootstrap, security
-from domain.operations import repeated
+from sinks.channel import Channel, Note
 from sinks.messages import Message, encode, key
 
-__all__ = ["KafkaSink", "KafkaWriter"]
+__all__ = ["KafkaWriter"]
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +37,7 @@ _FOR_GOOD: Final = frozenset(
 _LOOK: Final = 0.5
 
 
-class KafkaWriter:
+class KafkaWriter(Channel):
     """Writes messages to one topic; what `flush` has returned for is on the broker and its replicas.
 
     After a crash the engine gives its last epoch's messages again: their ids are the same, so a reader can tell.
@@ -51,11 +50,13 @@ class KafkaWriter:
         Name of the topic.
     timeout
         Seconds in which a message must be delivered, retries included.
+    label
+        Of this topic's receiver, in metrics.
     """
 
-    def __init__(self, brokers: str, topic: str, timeout: float = 30.0) -> None:
+    def __init__(self, brokers: str, topic: str, timeout: float = 30.0, label: str = "kafka") -> None:
         self._place = f"Kafka {topic} at {brokers}"
-        self.topic = topic
+        self.topic, self._label = topic, label
         self._timeout = timeout
         self._failed: KafkaError | None = None
         self._refused: KafkaError | None = None  # what the broker has against us, whatever we send
@@ -89,18 +90,16 @@ class KafkaWriter:
         except KafkaException as error:
             raise self._failure(error.args[0]) from error
 
-    def pass_on(self, messages: Sequence[Message]) -> None:
-        """Hand over what will be said again anyway: nobody waits for it, and it is only logged where it is lost."""
-        try:
-            for message in messages:
-                self._producer.produce(self.topic, encode(message), key(message), on_delivery=self._passed_on)
-            self._producer.poll(0)
-        except (BufferError, KafkaException) as error:
-            log.warning("%s: %s", self._place, error)
+    def send(self, notes: Sequence[Note]) -> int:
+        """All of them, and wait until they are delivered."""
+        self.say([note.event for note in notes])
+        return len(notes)
 
-    def _passed_on(self, error: KafkaError | None, _: Delivered) -> None:
-        if error is not None:
-            log.warning("%s: a heartbeat was not delivered: %s", self._place, error)
+    def say(self, events: Sequence[AlertEvent]) -> None:
+        """The same, of events."""
+        self.write(events)
+        self.flush()
+        metrics.SINK_ROWS.labels(self._label, self.topic).inc(len(events))
 
     def _on_error(self, error: KafkaError) -> None:
         log.warning("%s: %s", self._place, error)
@@ -124,29 +123,3 @@ class KafkaWriter:
     def _failure(self, error: KafkaError) -> SinkError:
         kind = SinkRefused if error.code() in _FOR_GOOD else SinkError
         return kind(f"{self._place}: {error.str()} ({error.name()}): {advice(error.name())}")
-
-
-class _Partition(StatelessSinkPartition[Message]):
-    def __init__(self, writer: KafkaWriter) -> None:
-        self._writer = writer
-
-    @remembered()
-    def write_batch(self, items: list[Message]) -> None:
-        lasting = [item for item in items if not repeated(item)]
-        # Bytewax has no end of an epoch for such sinks. Alerts are few and urgent, so each batch is delivered at once.
-        if lasting:
-            self._writer.write(lasting)
-            self._writer.flush()
-        self._writer.pass_on(list(filter(repeated, items)))
-        metrics.SINK_ROWS.labels("kafka", self._writer.topic).inc(len(items))
-
-
-class KafkaSink(DynamicSink[Message]):
-    """Delivers every item to a topic before the epoch ends. Parameters as for `KafkaWriter`."""
-
-    def __init__(self, brokers: str, topic: str, timeout: float = 30.0) -> None:
-        self._arguments = bootstrap(brokers), topic, timeout
-
-    def build(self, step_id: str, worker_index: int, worker_count: int) -> _Partition:
-        """One producer a worker."""
-        return _Partition(KafkaWriter(*self._arguments))

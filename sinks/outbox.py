@@ -22,7 +22,7 @@ from domain.errors import LifelineError, SinkError, SinkRefused, StateError
 from domain.health import HEALTH
 from sinks.spool import Parcel, Spool
 
-__all__ = ["Outbox"]
+__all__ = ["Entry", "Outbox"]
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +48,9 @@ P = TypeVar("P", bound=Parcel)
 
 
 @dataclass(slots=True, eq=False)
-class _Entry(Generic[P]):
+class Entry(Generic[P]):
+    """A parcel that waits."""
+
     since: float  # when it was put in, Unix time
     size: int = 0  # bytes in memory
     parcel: P | None = None  # in memory, and not delivered yet
@@ -58,6 +60,13 @@ class _Entry(Generic[P]):
 
 class Outbox(Generic[P]):
     """Sends parcels to one receiver; a class of its own says how (`deliver`).
+
+    Attributes
+    ----------
+    stands
+        Seconds of silence after which `stand` is called; None: never.
+    leave
+        Seconds that an attempt under way has to end when the run does.
 
     Parameters
     ----------
@@ -72,6 +81,9 @@ class Outbox(Generic[P]):
     memory, grace, pauses
         See the constants of this module.
     """
+
+    stands: float | None = None
+    leave: float = 5.0
 
     def __init__(
         self,
@@ -90,7 +102,7 @@ class Outbox(Generic[P]):
         self._changed = threading.Condition()
         self._spooling = threading.Lock()
         # The oldest first; those on disk come before those in memory.
-        self._entries: deque[_Entry[P]] = deque(_Entry(path.stat().st_mtime, path=path) for path in _found(spool))
+        self._entries: deque[Entry[P]] = deque(Entry(path.stat().st_mtime, path=path) for path in _found(spool))
         self._on_disk = len(self._entries)
         self._bytes = 0  # in memory
         self._put = self._safe = 0  # so many parcels came, so many of them are safe
@@ -114,7 +126,7 @@ class Outbox(Generic[P]):
         size = len(parcel.data)
         self._until(lambda: not self._bytes or self._bytes + size <= self._memory)
         with self._changed:
-            self._entries.append(_Entry(time.time(), size, parcel))
+            self._entries.append(Entry(time.time(), size, parcel))
             self._bytes += size
             self._put += 1
             self._changed.notify_all()
@@ -137,7 +149,7 @@ class Outbox(Generic[P]):
                     left, since = len(self._entries), time.monotonic()
             self._closing = True
             self._changed.notify_all()
-        self._thread.join(self._grace + 5.0)
+        self._thread.join(self._grace + self.leave)
         if left and self._spool is not None:
             log.warning(
                 "%d parcels (%d bytes) wait for %s in %s: the next start sends them",
@@ -182,7 +194,7 @@ class Outbox(Generic[P]):
         with self._spooling:
             with self._changed:
                 waiting = [entry for entry in self._entries if entry.parcel is not None]
-            written: list[tuple[_Entry[P], Path]] = []
+            written: list[tuple[Entry[P], Path]] = []
             try:
                 for entry in waiting:
                     parcel = entry.parcel
@@ -216,6 +228,9 @@ class Outbox(Generic[P]):
         """Send one. Raises SinkError where it is to be tried again, SinkRefused where the run must end."""
         raise NotImplementedError
 
+    def stand(self) -> None:
+        """Say again what still stands, where nothing has been sent for `stands` seconds. Raises as `deliver` does."""
+
     def disconnect(self) -> None:
         """What is done last, by the thread that delivers."""
 
@@ -232,9 +247,13 @@ class Outbox(Generic[P]):
 
     def _work(self) -> None:
         failures = 0
-        while (entry := self._next()) is not None:
+        while not self._closing:
+            entry = self._next()
             try:
-                self._deliver(entry)
+                if entry is not None:
+                    self._deliver(entry)
+                elif not self._closing:
+                    self.stand()
             except SinkRefused:
                 raise
             except SinkError as error:
@@ -244,19 +263,18 @@ class Outbox(Generic[P]):
                 failures = 0
                 self._done(entry)
 
-    def _next(self) -> _Entry[P] | None:
-        """The oldest parcel; None when it is time to end."""
+    def _next(self) -> Entry[P] | None:
+        """The oldest parcel; None when there is none for as long as that is worth a word, or when it is time to end."""
         with self._changed:
-            while not self._entries and not self._closing:
-                self._changed.wait()
-            if self._closing:
+            self._changed.wait_for(lambda: self._entries or self._closing, self.stands)
+            if self._closing or not self._entries:
                 return None
             entry = self._entries[0]
             if self._trying is None:
                 self._trying = time.monotonic()
             return entry
 
-    def _deliver(self, entry: _Entry[P]) -> None:
+    def _deliver(self, entry: Entry[P]) -> None:
         with self._changed:
             parcel, path = entry.parcel, entry.path
         if parcel is None:
@@ -269,16 +287,11 @@ class Outbox(Generic[P]):
                 return
         self.deliver(parcel)
 
-    def _done(self, entry: _Entry[P]) -> None:
+    def _done(self, entry: Entry[P] | None) -> None:
         with self._changed:
-            self._entries.popleft()
-            entry.delivered = True
-            if entry.path is None:
-                entry.parcel = None
-                self._bytes -= entry.size
-                self._safe += 1
-            else:
-                self._on_disk -= 1
+            if entry is not None:
+                self._entries.popleft()
+                self._gone(entry)
             self._trying = None
             if self._troubled is not None:
                 log.info("%s takes results again, after %.0f s", self.name, time.monotonic() - self._troubled)
@@ -286,8 +299,18 @@ class Outbox(Generic[P]):
                 metrics.SINK_UP.labels(self._label).set(1)
                 HEALTH.well(self.name)
             self._changed.notify_all()
-        if entry.path is not None and self._spool is not None:
+        if entry is not None and entry.path is not None and self._spool is not None:
             self._spool.remove(entry.path)
+
+    def _gone(self, entry: Entry[P]) -> None:
+        """An entry waits no longer."""
+        entry.delivered = True
+        if entry.path is None:
+            entry.parcel = None
+            self._bytes -= entry.size
+            self._safe += 1
+        else:
+            self._on_disk -= 1
 
     def _rest(self, error: SinkError, failures: int) -> None:
         """Wait before the next try: longer each time, and never just as long as everybody else."""
@@ -306,6 +329,7 @@ class Outbox(Generic[P]):
         )
         first, longest = self._pauses
         pause = min(longest, first * 2.0 ** min(failures - 1, 30)) * self._random.uniform(0.5, 1.0)
+        pause = max(pause, error.after)
         with self._changed:
             ending = self._ending
             self._changed.wait_for(lambda: self._closing or self._ending != ending, pause)

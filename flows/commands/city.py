@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 from contextlib import ExitStack
 from datetime import timedelta
+from math import inf
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from bytewax.outputs import Sink
 
-from domain.city import City
 from domain.city_files import load_settings
+from domain.clock import SECOND
 from domain.errors import ConfigError, Problem
 from domain.health import HEALTH
 from flows.cluster import end_with_parent, run_processes
@@ -32,14 +32,13 @@ from flows.options import (
     ServePort,
     SnapshotInterval,
     Workers,
-    topic_of,
 )
+from flows.receivers import AlertmanagerOption, KafkaOption, ReceiversOption
+from flows.receivers import receivers as receivers_of
 from flows.run import Cluster, Recovery, stopping
 from flows.status import Status, place
 from flows.streams import is_live, open_stream
-from sinks.alertmanager import AlertmanagerSink
 from sinks.clickhouse.client import DEFAULT_DSN
-from sinks.kafka import KafkaSink
 
 __all__ = ["city"]
 
@@ -53,10 +52,9 @@ def city(
     ],
     dsn: DsnOption = DEFAULT_DSN,
     serve_port: ServePort = 8123,
-    kafka_alerts: Annotated[
-        str, typer.Option(help="Also send alerts to this topic: kafka://BROKERS/TOPIC.", metavar="URL")
-    ] = "",
-    alertmanager: Annotated[str, typer.Option(help="Also send alerts to this Alertmanager.", metavar="URL")] = "",
+    receivers: ReceiversOption = None,
+    kafka_alerts: KafkaOption = "",
+    alertmanager: AlertmanagerOption = "",
     metrics: Annotated[
         str, typer.Option(help="Where /metrics, /healthz and /readyz are found; empty: nowhere.", metavar="HOST:PORT")
     ] = "127.0.0.1:9464",
@@ -92,6 +90,8 @@ def city(
     if stream.startswith("simulator:") and speed is None:
         speed = 1.0
     settings = load_settings(city)
+    HEALTH.live = is_live(stream) and not until_end
+    HEALTH.behind = inf if settings.lag is None else settings.lag / SECOND
     HEALTH.patience = max(HEALTH.patience, 5 * snapshot_interval)
     with ExitStack() as stack:
         if metrics:
@@ -105,22 +105,13 @@ def city(
             open_stream(stream, registry, speed=speed, until_end=until_end, stop=stop),
             dsn,
             serve=serve_port,
-            live=is_live(stream) and not until_end,
+            live=HEALTH.live,
             cluster=cluster,
             recovery=None if no_recovery else _recovery(recovery, snapshot_interval, backup_interval),
-            alerts=_alert_sinks(registry, kafka_alerts, alertmanager),
+            alerts=receivers_of(registry, receivers, kafka_alerts, alertmanager),
         )
         engine.run(stop)
 
 
 def _recovery(directory: Path, interval: float, backup: float) -> Recovery:
     return Recovery(directory, timedelta(seconds=interval), timedelta(seconds=backup))
-
-
-def _alert_sinks(city: City, kafka: str, alertmanager: str) -> dict[str, Sink[Any]]:
-    sinks: dict[str, Sink[Any]] = {}
-    if kafka:
-        sinks["kafka"] = KafkaSink(*topic_of(kafka))
-    if alertmanager:
-        sinks["alertmanager"] = AlertmanagerSink(alertmanager, city)
-    return sinks

@@ -17,11 +17,12 @@ from domain.city_files import load_settings
 from domain.clock import iso
 from domain.records import DeadLetter
 from flows.commands.check import check_city
-from flows.commands.review import Alertmanager, KafkaAlerts, report, teller
+from flows.commands.review import report, teller
 from flows.commands.sql import reader
 from flows.dlq import Count, Filter, counts, letters
 from flows.dlq import redrive as redrive_letters
 from flows.options import CityName, DsnOption, WarmUp, moment
+from flows.receivers import AlertmanagerOption, KafkaOption, ReceiversOption
 from sinks.clickhouse.client import DEFAULT_DSN, Dsn, connect
 from sinks.clickhouse.schema import ensure_schema
 
@@ -90,8 +91,9 @@ def redrive(
     redriven: Redriven = False,
     warm_up: WarmUp = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would become of them.")] = False,
-    kafka_alerts: KafkaAlerts = "",
-    alertmanager: Alertmanager = "",
+    receivers: ReceiversOption = None,
+    kafka_alerts: KafkaOption = "",
+    alertmanager: AlertmanagerOption = "",
 ) -> None:
     """Read dead letters again by today's city files, and bring everything to what it would have been.
 
@@ -101,7 +103,7 @@ def redrive(
     console = Console()
     registry, settings = check_city(city), load_settings(city)
     chosen = _filter(reason, partition, since, until, sensor, text, redriven)
-    tell = teller(registry, kafka_alerts, alertmanager)
+    tell = teller(registry, receivers, kafka_alerts, alertmanager)
     with closing(connect(dsn)) as client:
         ensure_schema(client)
         _counts(console, counts(client, chosen))

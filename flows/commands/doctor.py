@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-import urllib3
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -20,13 +19,15 @@ from rich.text import Text
 from domain.city import City
 from flows.commands.check import check_city
 from flows.doctor import machine
-from flows.doctor.broker import broker, topic
+from flows.doctor.broker import broker
 from flows.doctor.checks import Check, Grade, carried_out
 from flows.doctor.database import database
-from flows.options import DsnOption, RecoveryDirectory, topic_of
+from flows.doctor.receivers import receiver
+from flows.options import DsnOption, RecoveryDirectory
+from flows.receivers import AlertmanagerOption, KafkaOption, ReceiversOption, named
+from flows.receivers import receivers as receivers_of
 from flows.status import place
 from flows.streams import open_stream
-from sinks.alertmanager import login
 from sinks.clickhouse.client import DEFAULT_DSN
 from sources.kafka import KafkaSource
 
@@ -42,8 +43,9 @@ def doctor(
     stream: Annotated[str, typer.Argument(help="kafka://BROKERS/TOPICS, or whatever else the city is read from.")] = "",
     dsn: DsnOption = DEFAULT_DSN,
     serve_port: Annotated[int, typer.Option(help="Port of the embedded database.")] = 8123,
-    kafka_alerts: Annotated[str, typer.Option(help="kafka://BROKERS/TOPIC for alerts.", metavar="URL")] = "",
-    alertmanager: Annotated[str, typer.Option(help="Alertmanager.", metavar="URL")] = "",
+    receivers: ReceiversOption = None,
+    kafka_alerts: KafkaOption = "",
+    alertmanager: AlertmanagerOption = "",
     metrics: Annotated[
         str, typer.Option(help="Where /metrics, /healthz and /readyz will be.", metavar="HOST:PORT")
     ] = "127.0.0.1:9464",
@@ -55,7 +57,9 @@ def doctor(
     Exit code 1 where something will not work.
     """
     logging.getLogger("sources").setLevel(logging.CRITICAL)  # each check says what it finds
-    found = carried_out(_checks(city, stream, dsn, serve_port, kafka_alerts, alertmanager, metrics, recovery))
+    found = carried_out(
+        _checks(city, stream, dsn, serve_port, (receivers, kafka_alerts, alertmanager), metrics, recovery)
+    )
     checks = list(found) if as_json else list(_told(found, Console(highlight=False)))
     grades = Counter(check.grade for check in checks)
     if as_json:
@@ -73,8 +77,7 @@ def _checks(
     stream: str,
     dsn: str,
     serve_port: int,
-    kafka_alerts: str,
-    alertmanager: str,
+    receivers: tuple[Path | None, str, str],
     metrics: str,
     directory: Path,
 ) -> _Checks:
@@ -90,10 +93,13 @@ def _checks(
         yield "port of metrics", partial(_metrics, metrics)
     if dsn.startswith("chdb:") and serve_port:
         yield "port of the database", partial(machine.port, "the database", "127.0.0.1", serve_port)
-    if kafka_alerts:
-        yield "topic of alerts", partial(_topic, kafka_alerts)
+    file, kafka, alertmanager = receivers
+    if file is not None:
+        yield "receivers", partial(_receivers, city, file)
+    if kafka:
+        yield "topic of alerts", partial(_receivers, "", None, kafka=kafka)
     if alertmanager:
-        yield "alertmanager", partial(_alertmanager, alertmanager)
+        yield "alertmanager", partial(_receivers, "", None, alertmanager=alertmanager)
 
 
 def _told(checks: Iterable[Check], console: Console) -> Iterator[Check]:
@@ -132,23 +138,8 @@ def _metrics(metrics: str) -> Iterator[Check]:
     return machine.port("metrics", *place(metrics))
 
 
-def _topic(url: str) -> Iterator[Check]:
-    return topic(*topic_of(url))
-
-
-def _alertmanager(url: str) -> Iterator[Check]:
-    headers = login(url)
-    what = "alertmanager"
-    try:
-        page = f"{url.rstrip('/')}/api/v2/status"
-        answer = urllib3.request("GET", page, headers=headers, timeout=5.0, retries=False, redirect=False)
-    except urllib3.exceptions.HTTPError as error:
-        yield Check.fail(what, f"{url} cannot be reached: {error}", "start it, or check the address")
-        return
-    if answer.status in (401, 403):
-        advice = "set LIFELINE_ALERTMANAGER_USER and LIFELINE_ALERTMANAGER_PASSWORD"
-        yield Check.fail(what, f"{url} answered {answer.status} {answer.reason}", advice)
-    elif answer.status != 200:
-        yield Check.fail(what, f"{url} answered {answer.status} {answer.reason}", "is that address Alertmanager's?")
-    else:
-        yield Check.ok(what, url)
+def _receivers(city: str, file: Path | None, kafka: str = "", alertmanager: str = "") -> Iterator[Check]:
+    loaded = check_city(city) if city else City("", "UTC", ())
+    receivers_of(loaded, file, kafka, alertmanager)  # secrets are there
+    for one in named(loaded, file, kafka, alertmanager):
+        yield from receiver(one, loaded)

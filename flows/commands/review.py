@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import datetime
-from typing import Annotated, TypeAlias
+from pathlib import Path
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -15,22 +16,15 @@ from domain.city_files import load_settings
 from domain.clock import TS_MAX, TS_MIN, iso
 from domain.findings import AlertEvent
 from flows.commands.check import check_city
-from flows.options import CityName, DsnOption, WarmUp, moment, topic_of
+from flows.options import CityName, DsnOption, WarmUp, moment
+from flows.receivers import AlertmanagerOption, KafkaOption, ReceiversOption
+from flows.receivers import receivers as receivers_of
 from flows.review import Reviewed
 from flows.review import review as put_right
-from sinks.alertmanager import AlertmanagerWriter
 from sinks.clickhouse.client import DEFAULT_DSN, connect
 from sinks.clickhouse.schema import ensure_schema
-from sinks.kafka import KafkaWriter
 
-__all__ = ["Alertmanager", "KafkaAlerts", "report", "review", "teller"]
-
-KafkaAlerts: TypeAlias = Annotated[
-    str, typer.Option(help="Also send the corrections to this topic: kafka://BROKERS/TOPIC.", metavar="URL")
-]
-Alertmanager: TypeAlias = Annotated[
-    str, typer.Option(help="Also send the corrections to this Alertmanager.", metavar="URL")
-]
+__all__ = ["report", "review", "teller"]
 
 
 def review(
@@ -40,15 +34,16 @@ def review(
     until: Annotated[datetime | None, typer.Option(help="Judge readings of before this time (UTC).")] = None,
     warm_up: WarmUp = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be corrected.")] = False,
-    kafka_alerts: KafkaAlerts = "",
-    alertmanager: Alertmanager = "",
+    receivers: ReceiversOption = None,
+    kafka_alerts: KafkaOption = "",
+    alertmanager: AlertmanagerOption = "",
 ) -> None:
     """Judge what is stored anew, late readings in their places, and correct findings and alerts.
 
     While an engine runs, give it a minute: --until one minute ago. A second review changes nothing.
     """
     registry, settings = check_city(city), load_settings(city)
-    tell = teller(registry, kafka_alerts, alertmanager)
+    tell = teller(registry, receivers, kafka_alerts, alertmanager)
     with closing(connect(dsn)) as client:
         ensure_schema(client)
         done = put_right(
@@ -64,17 +59,13 @@ def review(
     report(Console(), done)
 
 
-def teller(city: City, kafka: str, alertmanager: str) -> Callable[[Sequence[AlertEvent]], None]:
-    """Sends alert events to where they are wanted. Raises ConfigError for an address that is none."""
-    place = topic_of(kafka) if kafka else None
+def teller(city: City, file: Path | None, kafka: str, alertmanager: str) -> Callable[[Sequence[AlertEvent]], None]:
+    """Sends alert events to where they are wanted. Raises ConfigError for what cannot be."""
+    wanted = receivers_of(city, file, kafka, alertmanager, attempts=4)
 
     def tell(events: Sequence[AlertEvent]) -> None:
-        if place is not None and events:
-            writer = KafkaWriter(*place)
-            writer.write(events)
-            writer.flush()
-        if alertmanager and events:
-            AlertmanagerWriter(alertmanager, city).write(events)
+        for receiver in wanted.values():
+            receiver.tell(events)
 
     return tell
 

@@ -14,12 +14,14 @@ from threading import Event
 
 import pytest
 
+from domain.city_files import write_city
 from domain.health import HEALTH
 from flows.deadline import deadline
 from flows.run import stopping
 from tests.flows.command import Command, free_port, total, until
 from tests.flows.conftest import Town
 from tests.flows.stored import chdb, differences, tables
+from tests.flows.town import CITY, SETTINGS
 
 
 def ask(port: int, page: str) -> tuple[int, list[str]]:
@@ -70,27 +72,56 @@ def test_without_a_signal() -> None:
     assert before == -1
 
 
-def test_a_sink_that_does_not_answer(town: Town, tmp_path: Path) -> None:
-    """Alertmanager takes connections and says nothing. SIGTERM: at once it is not ready any more, and gone at its
-    deadline, with exit code 1 and a reason. The next start goes on from the last snapshot, and what is stored is what a
-    straight run stores.
+def test_a_receiver_that_does_not_answer(town: Town, tmp_path: Path) -> None:
+    """Alertmanager takes connections and says nothing. The run goes on, SIGTERM ends it as ever, and what is on its way
+    to Alertmanager waits on disk for the next start.
     """
     dsn, port = chdb(tmp_path / "clickhouse"), free_port()
     arguments = ["city", town.city, town.recording, "--dsn", dsn, "-s", 0.3, "-r", tmp_path / "recovery"]
     arguments += ["--metrics", f"127.0.0.1:{port}", "--serve-port", 0]
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         url = f"http://127.0.0.1:{deaf.getsockname()[1]}"
-        slow = ["--speed", 15, "--alertmanager", url, "--stop-within", 1]
-        with Command(tmp_path, *arguments, *slow) as run:
-            until(lambda: total(port, "lifeline_alert_events_total") > 0, lambda: run.running, said=lambda: run.err)
-            until(lambda: total(port, "lifeline_snapshot_timestamp_seconds") > 1e9, lambda: run.running)
-            assert ask(port, "healthz") == ask(port, "readyz") == (200, [])
+        with Command(tmp_path, *arguments, "--speed", 15, "--alertmanager", url, "--stop-within", 5) as run:
+            waiting = tmp_path / "recovery/receivers/alertmanager"
+            until(lambda: bool(list(waiting.rglob("*.alerts"))), lambda: run.running, said=lambda: run.err)
+            assert ask(port, "healthz") == (200, [])
             asked = time.monotonic()
             run.send(signal.SIGTERM)
-            until(lambda: ask(port, "readyz")[0] == 503, lambda: run.running)
-            run.ends(1, seconds=10)
-            assert 0.9 < time.monotonic() - asked < 4
-            assert "lifeline: did not stop within 1 s and was ended" in run.err
+            run.ends(0, seconds=10)
+            assert time.monotonic() - asked < 4
+            assert f"wait for alertmanager in {waiting}" in run.err
     with Command(tmp_path, *arguments) as run:
         run.ends()
     assert differences(tables(dsn), town.straight) == {}
+
+
+def test_a_database_that_does_not_answer(town: Town, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It hangs, and results may not wait on disk. SIGTERM: at once the engine is not ready any more, and gone at its
+    deadline, with exit code 1 and a reason. The next start goes on from the last snapshot, and what is stored is what a
+    straight run stores.
+    """
+    write_city(CITY, tmp_path / "town", SETTINGS.model_copy(update={"spool": 0}))
+    port, metrics = free_port(), free_port()
+    owner = ["clickhouse", "serve", "--write", "--dsn", chdb(tmp_path / "clickhouse"), "--port", port]
+    dsn = f"clickhouse://default@127.0.0.1:{port}/lifeline"
+    arguments = ["city", tmp_path / "town", town.recording, "--dsn", dsn, "-s", 0.3, "-r", tmp_path / "recovery"]
+    arguments += ["--metrics", f"127.0.0.1:{metrics}"]
+    password = {"LIFELINE_CLICKHOUSE_PASSWORD": "between friends"}
+    with Command(tmp_path, *owner, environment=password) as database:
+        until(lambda: "serving" in database.out, lambda: database.running, said=lambda: database.err)
+        with Command(tmp_path, *arguments, "--speed", 15, "--stop-within", 1, environment=password) as run:
+            run.comes_to(metrics, 600)
+            until(lambda: total(metrics, "lifeline_snapshot_timestamp_seconds") > 1e9, lambda: run.running)
+            database.send(signal.SIGSTOP)
+            time.sleep(0.5)
+            asked = time.monotonic()
+            run.send(signal.SIGTERM)
+            until(lambda: ask(metrics, "readyz")[0] == 503, lambda: run.running)
+            run.ends(1, seconds=10)
+            assert 0.9 < time.monotonic() - asked < 4
+            assert "lifeline: did not stop within 1 s and was ended" in run.err
+        database.send(signal.SIGCONT)
+        with Command(tmp_path, *arguments, environment=password) as run:
+            run.ends()
+        monkeypatch.setenv(*next(iter(password.items())))
+        assert differences(tables(dsn), town.straight) == {}

@@ -27,7 +27,8 @@ from domain.records import DeadLetter
 from domain.settings import EngineSettings, TimeRules
 from flows.engine import Engine
 from flows.run import Cluster, Recovery
-from sinks.alertmanager import AlertmanagerSink
+from sinks.alertmanager import AlertmanagerWriter
+from sinks.receivers import Receiver
 from sources.kafka import KafkaSource
 from tests.flows.collect import Collected
 from tests.flows.command import Command, until
@@ -242,7 +243,8 @@ def test_an_alertmanager_that_is_stuck_holds_up_nothing(
     url, seen = alertmanager
     seen.well.clear()
     topic, collected = kafka.topic(), Collected()
-    sinks = {"alertmanager": AlertmanagerSink(url, CITY)}
+    writer = partial(AlertmanagerWriter, url, CITY, attempts=1)
+    sinks = {"alertmanager": Receiver("alertmanager", writer, heartbeats=True)}
     _send(kafka, topic, 0)
     source = KafkaSource(kafka.address, [topic])
     with running(source, tmp_path, 1, SETTINGS, {"collect": collected}, sinks):

@@ -8,52 +8,100 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import urllib3
-from bytewax import operators as op
-from bytewax.dataflow import Dataflow
-from bytewax.testing import TestingSource, run_main
 
 from domain.clock import DAY, SECOND
 from domain.errors import SinkError, SinkRefused
-from domain.findings import AlertEventType
-from sinks.alertmanager import AlertmanagerSink, AlertmanagerWriter
+from domain.findings import AlertEvent, AlertEventType
+from sinks.alertmanager import AlertmanagerWriter
+from sinks.messages import timestamp
+from sinks.receivers import Receiver
 from tests.sinks.alerts import CITY, T0, escalated, event
+from tests.sinks.http_server import Posts, receiving
 
+# Notifications go to a receiver of our own, alerts of one zone in one notification.
 CONFIG = """
-route: {receiver: nobody}
-receivers: [{name: nobody}]
+route:
+  receiver: desk
+  group_by: [city, zone]
+  group_wait: 200ms
+  group_interval: 200ms
+  repeat_interval: 1h
+receivers:
+  - name: desk
+    webhook_configs: [{{url: "{url}", send_resolved: true}}]
 """
 
 
+@dataclass
+class Running:
+    """An Alertmanager of our own, and what it notifies of."""
+
+    folder: Path
+    told: Posts
+    address: str
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.address}"
+
+    def start(self) -> None:
+        program = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
+        assert program is not None
+        command = [
+            program, f"--config.file={self.folder / 'config.yml'}", f"--storage.path={self.folder / 'data'}",
+            f"--web.listen-address={self.address}", "--cluster.listen-address=", "--log.level=error",
+        ]  # fmt: skip
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+        wait_for(f"{self.url}/-/ready", self.process, self.folder / "log")
+
+    def stop(self) -> None:
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait(20)
+            self.process = None
+
+    def notified(self, name: str) -> list[tuple[str, int]]:
+        """Each notification that names the alert: what it said of it, and how many alerts it was about."""
+        found = []
+        for body in self.told.bodies:
+            alerts = json.loads(body)["alerts"]
+            ours = [alert for alert in alerts if alert["labels"]["alert"] == str(event(0, name=name).alert.id)]
+            found += [(alert["status"], len(alerts)) for alert in ours]
+        return found
+
+
 @pytest.fixture(scope="module")
-def alertmanager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of an Alertmanager of our own."""
-    program = shutil.which("alertmanager") or shutil.which("prometheus-alertmanager")
-    if program is None:
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """The real one."""
+    if (shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")) is None:
         pytest.skip("Alertmanager is not installed (Debian: apt-get install prometheus-alertmanager)")
     folder: Path = tmp_path_factory.mktemp("alertmanager")
-    (folder / "config.yml").write_text(CONFIG)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         address = "{}:{}".format(*probe.getsockname())
-    command = [
-        program, f"--config.file={folder / 'config.yml'}", f"--storage.path={folder / 'data'}",
-        f"--web.listen-address={address}", "--cluster.listen-address=", "--log.level=error",
-    ]  # fmt: skip
-    with (folder / "log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
+    with receiving() as told:
+        (folder / "config.yml").write_text(CONFIG.format(url=told.url))
+        ours = Running(folder, told, address)
         try:
-            wait_for(f"http://{address}/-/ready", process, folder / "log")
-            yield f"http://{address}"
+            ours.start()
+            yield ours
         finally:
-            process.terminate()
+            ours.stop()
+
+
+@pytest.fixture
+def alertmanager(running: Running) -> str:
+    """Its address."""
+    return running.url
 
 
 def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
@@ -67,6 +115,13 @@ def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
             pass
         time.sleep(0.05)
     pytest.fail(f"Alertmanager did not start: {log.read_text()}")
+
+
+def until(holds: Callable[[], bool], seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "nothing happened in time"
+        time.sleep(0.02)
 
 
 def known(url: str, name: str) -> list[dict[str, Any]]:
@@ -106,69 +161,98 @@ def test_replay_of_the_past_notifies_nobody(alertmanager: str) -> None:
     assert known(alertmanager, "old") == []
 
 
-def test_bytewax_sink(alertmanager: str) -> None:
-    """Items of the flow reach Alertmanager."""
-    flow = Dataflow("alerts")
-    step = event(0, name="flow", at=now() - 60 * SECOND)
-    op.output("alerts", op.input("in", flow, TestingSource([step])), AlertmanagerSink(alertmanager, CITY))
-    run_main(flow)
-    assert len(known(alertmanager, "flow")) == 1
+def in_zone(step: AlertEvent, zone: str) -> AlertEvent:
+    return replace(step, alert=replace(step.alert, zone=zone))
 
 
-class Answers(BaseHTTPRequestHandler):
-    """Answers with prepared status codes, then 200; keeps what came."""
-
-    codes: list[int]
-    bodies: list[Any]
-    headers_seen: list[dict[str, str]]
-
-    def do_POST(self) -> None:
-        self.bodies.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-        self.headers_seen.append({name.lower(): text for name, text in self.headers.items()})
-        code = self.codes.pop(0) if self.codes else 200
-        self.send_response(code)
-        self.send_header("Content-Length", "5")
-        self.end_headers()
-        self.wfile.write(b"words")
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
+def test_firing_and_resolved(running: Running) -> None:
+    """People are notified once that it fires, though it is said again and again, and once that it is over."""
+    writer, begun = AlertmanagerWriter(running.url, CITY), now() - 60 * SECOND
+    writer.write([in_zone(event(0, name="fires", at=begun), "Z-fires")])
+    until(lambda: running.notified("fires") == [("firing", 1)])
+    for seq in (1, 2):
+        writer.write([in_zone(event(seq, AlertEventType.UPDATED, "fires", begun), "Z-fires")])
+    time.sleep(0.6)
+    assert running.notified("fires") == [("firing", 1)]
+    writer.write([in_zone(event(3, AlertEventType.CLEARED, "fires", begun), "Z-fires")])
+    until(lambda: running.notified("fires") == [("firing", 1), ("resolved", 1)])
 
 
-@contextmanager
-def server(*codes: int) -> Iterator[tuple[str, type[Answers]]]:
-    handler = type("Prepared", (Answers,), {"codes": list(codes), "bodies": [], "headers_seen": []})
-    with HTTPServer(("127.0.0.1", 0), handler) as http:
-        thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield "http://{}:{}".format(*http.server_address), handler
-        finally:
-            http.shutdown()
-            thread.join()
+def test_grouping(running: Running) -> None:
+    """Alerts of one zone are one notification, as the labels that never change allow."""
+    begun = now() - 60 * SECOND
+    names = ["group 1", "group 2", "group 3"]
+    steps = [in_zone(event(0, name=name, at=begun), "Z-group") for name in names]
+    AlertmanagerWriter(running.url, CITY).write([*steps, in_zone(event(0, name="alone", at=begun), "Z-alone")])
+    until(lambda: all(running.notified(name) for name in (*names, "alone")))
+    assert [running.notified(name) for name in names] == [[("firing", 3)]] * 3
+    assert running.notified("alone") == [("firing", 1)]
+
+
+def test_a_silence_and_its_end(running: Running) -> None:
+    """While somebody has silenced the place nobody is notified, what is said again changes nothing; when the silence
+    ends and the alert still stands, they are."""
+    writer, begun = AlertmanagerWriter(running.url, CITY), now() - 60 * SECOND
+    silence = urllib3.request("POST", f"{running.url}/api/v2/silences", json={
+        "matchers": [{"name": "zone", "value": "Z-silent", "isRegex": False, "isEqual": True}],
+        "startsAt": timestamp(now() - SECOND), "endsAt": timestamp(now() + 3600 * SECOND),
+        "createdBy": "li.na", "comment": "works on the main",
+    }).json()["silenceID"]  # fmt: skip
+    writer.write([in_zone(event(0, name="silent", at=begun), "Z-silent")])
+    time.sleep(0.6)
+    writer.write([in_zone(event(1, AlertEventType.UPDATED, "silent", begun), "Z-silent")])
+    (state,) = (alert["status"] for alert in known(running.url, "silent"))
+    assert (state["state"], state["silencedBy"]) == ("suppressed", [silence])
+    assert running.notified("silent") == []
+    assert urllib3.request("DELETE", f"{running.url}/api/v2/silence/{silence}").status == 200
+    until(lambda: running.notified("silent") == [("firing", 1)])
+
+
+def test_an_alertmanager_that_was_started_anew(
+    running: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It keeps alerts in memory only. What came while it was away waits; what it has forgotten it is told again, and
+    it notifies of nothing twice."""
+    monkeypatch.setattr(AlertmanagerWriter, "stands", 0.3)
+    monkeypatch.setattr("sinks.alert_outbox.PAUSES", (0.05, 0.2))
+    receiver = Receiver("alertmanager", lambda: AlertmanagerWriter(running.url, CITY, attempts=1))
+    begun, stop = now() - 60 * SECOND, threading.Event()
+    with receiver.opened(tmp_path, stop):
+        delivery = receiver.delivery()
+        delivery.take([in_zone(event(0, name="stays", at=begun), "Z-stays")])
+        until(lambda: running.notified("stays") == [("firing", 1)])
+        running.stop()
+        delivery.take([in_zone(event(0, name="meanwhile", at=begun), "Z-meanwhile")])
+        delivery.snapshot()
+        assert list(tmp_path.rglob("*.alerts"))
+        running.start()
+        until(lambda: running.notified("meanwhile") == [("firing", 1)])
+        until(lambda: len(known(running.url, "stays")) == 1)
+        time.sleep(0.6)
+    assert running.notified("stays") == [("firing", 1)]
 
 
 def test_trouble_is_retried() -> None:
     """A server in trouble is asked again, and the alert arrives once it is well."""
-    with server(503, 500) as (url, seen):
-        AlertmanagerWriter(url, CITY).write([event(0)])
+    with receiving(503, 500) as seen:
+        AlertmanagerWriter(seen.url, CITY).write([event(0)])
         assert len(seen.bodies) == 3
 
 
 def test_trouble_that_stays() -> None:
     """Attempts are bounded; then it is an error that may be retried."""
-    with server(*[503] * 9) as (url, seen):
+    with receiving(*[503] * 9) as seen:
         with pytest.raises(SinkError, match="answered 503") as caught:
-            AlertmanagerWriter(url, CITY, attempts=2).write([event(0)])
+            AlertmanagerWriter(seen.url, CITY, attempts=2).write([event(0)])
         assert len(seen.bodies) == 2
     assert not isinstance(caught.value, SinkRefused)
 
 
 def test_refusal() -> None:
     """What is not taken is not sent again; the error has the server's words."""
-    with server(400) as (url, seen):
+    with receiving(400) as seen:
         with pytest.raises(SinkRefused, match=r"answered 400 Bad Request: words"):
-            AlertmanagerWriter(url, CITY).write([event(0)])
+            AlertmanagerWriter(seen.url, CITY).write([event(0)])
         assert len(seen.bodies) == 1
 
 
@@ -180,11 +264,11 @@ def test_nobody_there() -> None:
 
 def test_only_the_newest_state_is_posted() -> None:
     """Steps of one alert in one batch are one post; nothing to say is no post."""
-    with server() as (url, seen):
-        writer = AlertmanagerWriter(url, CITY)
+    with receiving() as seen:
+        writer = AlertmanagerWriter(seen.url, CITY)
         writer.write([event(2, AlertEventType.CLEARED), event(0), event(0, name="other")])
         writer.write([])
-    (body,) = seen.bodies
+    body = json.loads(seen.bodies[0])
     assert len(body) == 2
     assert body[0]["endsAt"] == "2025-11-24T16:00:20.000000000Z"
 
@@ -194,9 +278,9 @@ def test_a_revision_is_newer_than_what_it_corrects() -> None:
     step = event(0)
     gone = replace(step.alert, active=False, cleared=T0 + 5 * SECOND)
     withdrawn = replace(step, type=AlertEventType.WITHDRAWN, alert=gone, revision=1)
-    with server() as (url, seen):
-        AlertmanagerWriter(url, CITY).write([withdrawn, step])
-    assert seen.bodies[0][0]["endsAt"] == "2025-11-24T16:00:05.000000000Z"
+    with receiving() as seen:
+        AlertmanagerWriter(seen.url, CITY).write([withdrawn, step])
+    assert json.loads(seen.bodies[0])[0]["endsAt"] == "2025-11-24T16:00:05.000000000Z"
 
 
 def test_labels_never_change() -> None:
@@ -212,6 +296,6 @@ def test_password_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) ->
     """And goes out as basic authentication."""
     monkeypatch.setenv("LIFELINE_ALERTMANAGER_USER", "desk")
     monkeypatch.setenv("LIFELINE_ALERTMANAGER_PASSWORD", "secret")
-    with server() as (url, seen):
-        AlertmanagerWriter(url, CITY).write([event(0)])
-    assert seen.headers_seen[0]["authorization"] == "Basic ZGVzazpzZWNyZXQ="
+    with receiving() as seen:
+        AlertmanagerWriter(seen.url, CITY).write([event(0)])
+    assert seen.headers[0]["authorization"] == "Basic ZGVzazpzZWNyZXQ="

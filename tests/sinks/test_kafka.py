@@ -8,14 +8,12 @@ from time import monotonic, sleep
 
 import orjson
 import pytest
-from bytewax import operators as op
-from bytewax.dataflow import Dataflow
-from bytewax.testing import TestingSource, run_main
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
 
 from domain import operations
 from domain.errors import SinkError, SinkRefused
-from sinks.kafka import KafkaSink, KafkaWriter
+from sinks.channel import Note
+from sinks.kafka import KafkaWriter
 from sinks.messages import Message
 from tests.kafka_broker import Broker, broker
 from tests.sinks.alerts import FINDING, VIDEO, event
@@ -82,13 +80,11 @@ def test_round_trip(kafka: Broker) -> None:
     assert found[b"C-1"]["record"] == "video-event"
 
 
-def test_bytewax_sink(kafka: Broker) -> None:
-    """Every item of the flow is delivered when the flow has ended, in order."""
+def test_channel(kafka: Broker) -> None:
+    """All notes are delivered when `send` returns, in order."""
     topic = topic_of(kafka)
-    events = [event(seq) for seq in range(20)]
-    flow = Dataflow("alerts")
-    op.output("kafka", op.input("in", flow, TestingSource(events, batch_size=3)), KafkaSink(kafka.address, topic))
-    run_main(flow)
+    notes = [Note(event(seq)) for seq in range(20)]
+    assert KafkaWriter(kafka.address, topic).send(notes) == 20
     assert [item["seq"] for _, item in consumed(kafka, topic, 20)] == list(range(20))
 
 
