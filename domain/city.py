@@ -12,6 +12,7 @@ from functools import cached_property
 
 from pydantic import with_config
 
+from domain.desk import DeskPolicy
 from domain.fields import Count, Flag, Id, Latitude, Limit, Longitude, Positive, Reference, Text
 from domain.monitors import Monitor, VideoRule
 from domain.recording import RecordingFormat
@@ -121,6 +122,7 @@ class City:
     monitors: tuple[Monitor, ...] = ()
     video_rules: tuple[VideoRule, ...] = ()
     recording: RecordingFormat | None = None  # how a wide CSV of this city is read
+    desk: DeskPolicy = field(default_factory=DeskPolicy)
 
     @cached_property
     def sensor_index(self) -> Mapping[str, int]:

@@ -5,7 +5,7 @@ Levels are numbers of the city's own scale, 1 the gravest (Bozhou has 1 to 3, em
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from operator import attrgetter
 from uuid import UUID
@@ -173,10 +173,19 @@ class Alert:
     closed: int = 0  # when, ns
     judged: str = ""  # "true" or "false" alarm; empty: by nobody
 
+    def handled_as(self, other: Alert) -> Alert:
+        """The same, with what people have made of `other`."""
+        return replace(self, **{name: getattr(other, name) for name in _HANDLED})
+
     @property
     def quiet(self) -> bool:
         """Whether people want to hear nothing of it for now."""
         return self.suppressed or self.shelved_until > 0
+
+
+_HANDLED = (
+    "acknowledged", "acknowledged_by", "shelved_until", "shelved_by", "suppressed", "latched", "closed", "judged"
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ X = TypeVar("X")
 class Outlets:
     """Where results go; every sink by a name of its own."""
 
-    #: Everything that is stored: blocks, findings, alert events, video events, late rows, dead letters.
+    #: Everything that is stored: blocks, findings, alert events, video events, actions, late rows, dead letters.
     store: Mapping[str, Sink[Any] | ClickHouseSink] = field(default_factory=dict)
     #: The steps in the lives of alerts, for people.
     alerts: Mapping[str, Sink[Any] | Receiver] = field(default_factory=dict)
@@ -76,7 +76,7 @@ def city_flow(
     rare = op.merge(
         "rare",
         op.flat_map_batch("findings", seen_in_order, _findings),
-        op.flat_map_batch("alerts", alerts, lambda items: [item for _, item in items if isinstance(item, AlertEvent)]),
+        op.flat_map_batch("alerts", alerts, lambda items: [x for _, x in items if not isinstance(x, Page)]),
         op.flat_map_batch("kept", panes, _kept),
         op.flat_map_batch("dead", records, lambda items: [item for _, item in items if isinstance(item, DeadLetter)]),
     )
@@ -147,14 +147,15 @@ def _findings(items: list[tuple[str, Verdicts]]) -> Iterable[Any]:
     return [verdicts.findings for _, verdicts in items if verdicts.findings]
 
 
-def _told(items: list[tuple[str, AlertEvent | Page]]) -> Iterable[AlertEvent]:
+def _told(items: list[tuple[str, AlertEvent | Page | DeadLetter]]) -> Iterable[AlertEvent]:
     return [item.event for _, item in items if isinstance(item, Page)]
 
 
 def _kept(items: list[tuple[str, Panes]]) -> Iterable[Any]:
-    """What panes carry along for the store: video events and late rows."""
+    """What panes carry along for the store: video events, actions and late rows."""
     for _, panes in items:
         yield from panes.video
+        yield from panes.actions
         yield from panes.late
 
 

@@ -19,7 +19,7 @@ from detectors.contract import Lane
 from domain import metrics
 from domain.failures import remembered
 from domain.findings import AlertEvent
-from domain.records import Aggregates, Frame, Panes, Verdicts
+from domain.records import Aggregates, DeadLetter, Frame, Panes, Verdicts
 from domain.renumbering import Renumbering, Roster
 from domain.settings import EngineSettings
 from operators.aggregate import Aggregator
@@ -233,8 +233,8 @@ def correlate(
     behind: int = 0,
     stale: int | None = None,
     kept: bool = True,
-) -> KeyedStream[AlertEvent | Page]:
-    """Findings and video events of the whole city to alerts: all for the store, and those that people are told of.
+) -> KeyedStream[AlertEvent | Page | DeadLetter]:
+    """Findings, video events and actions of the whole city to alerts: all for the store, and those people are told of.
 
     `live`: event time is measured against the wall clock; `behind`: how much later (ns) the second look comes that is
     among them, if one is; `stale`: how old (ns) what people are told of may be, by that clock.
@@ -245,7 +245,7 @@ def correlate(
         desk = ReviewedDesk(city, shards, behind) if behind else Desk(city, shards)
         return PagedDesk(desk, stale if live else None, state)
 
-    def take(desk: PagedDesk, values: list[Verdicts]) -> Iterable[AlertEvent | Page]:
+    def take(desk: PagedDesk, values: list[Verdicts]) -> Iterable[AlertEvent | Page | DeadLetter]:
         for verdicts in values:
             now = time_ns()
             for item in desk.take(verdicts, now):
@@ -254,6 +254,8 @@ def correlate(
                     metrics.ALERT_EVENTS.labels(item.alert.kind, item.type, item.alert.level).inc()
                     if live and not item.revision:
                         metrics.EVENT_TO_ALERT.observe(max(0.0, (now - item.ts) / 1e9))
+                elif isinstance(item, DeadLetter):
+                    metrics.DEAD_LETTERS.labels(item.partition, item.reason).inc()
 
     one = op.flat_map_batch("city", up, lambda items: [("city", verdicts) for _, verdicts in items])
     return stateful("correlate", one, build, take, kept=kept)

@@ -6,12 +6,14 @@ import logging
 import pickle
 from typing import Any
 
+from domain.actions import Action
 from domain.city import City
 from domain.errors import StateError
 from domain.findings import AlertEvent, AlertEventType
-from domain.records import Verdicts
+from domain.records import DeadLetter, Verdicts
 from operators.alerts.correlate import Correlator
-from operators.alerts.lifecycle import Lifecycle
+from operators.alerts.handling import Handling
+from operators.alerts.lifecycle import Lifecycle, Step
 from operators.alerts.rules import DEFAULT, Rules
 from operators.alerts.timing import FOREVER, Arrivals
 from operators.watching import Watched
@@ -21,31 +23,35 @@ __all__ = ["Desk"]
 log = logging.getLogger(__name__)
 
 #: Raised when what is remembered changes its meaning; a snapshot of another version is refused.
-VERSION = 2
+VERSION = 3
 
 
 class Desk:
     """Makes alerts of what all shards have found.
 
-    What it says is a pure function of the findings and video events. They are held until every shard has come past
-    their time, and then counted instant by instant: all records of the instant, what is due then (delays that have
-    passed), and what the desk hears of it. So it does not matter how the shards' items were interleaved or how far each
-    of them stepped. No shard should claim to have come further than its stream did: delays run out up to there.
+    What it says is a pure function of the findings, video events and actions. They are held until every shard has come
+    past their time, and then counted instant by instant: all records of the instant, what is due then (delays that have
+    passed), what people did, and what the desk hears of it. So it does not matter how the shards' items were
+    interleaved or how far each of them stepped. No shard should claim to have come further than its stream did: delays
+    run out up to there.
 
     Parameters
     ----------
     city
-        Registry, monitors and video rules.
+        Registry, monitors, video rules, and what is expected of people.
     shards
         How many shards send verdicts, numbered from 0.
     rules
         Distances, times and weights of correlation.
+    attended
+        As `Handling` takes it.
     """
 
-    def __init__(self, city: City, shards: int, rules: Rules = DEFAULT) -> None:
+    def __init__(self, city: City, shards: int, rules: Rules = DEFAULT, *, attended: bool = True) -> None:
         self._city, self._shards = city, shards
         self._correlator = Correlator(city, rules)
         self._lifecycle = Lifecycle(city, rules)
+        self._handling = Handling(city, attended)
         self._arrivals = Arrivals(shards)
         self._watched = Watched(city)
         self._now = 0
@@ -53,7 +59,14 @@ class Desk:
     def take(self, verdicts: Verdicts) -> list[AlertEvent]:
         """Take what one shard sent; return what became certain by it, in order."""
         self._arrivals.add(verdicts)
-        return self._run(self._arrivals.frontier)
+        events = self._run(self._arrivals.frontier)
+        if self._arrivals.over:
+            self._handling.finish()
+        return events
+
+    def refused(self) -> list[DeadLetter]:
+        """Actions since the last call that could change nothing."""
+        return self._handling.refused()
 
     @property
     def frontier(self) -> int:
@@ -69,7 +82,9 @@ class Desk:
 
     def snapshot(self) -> dict[str, Any]:
         """A copy of the state that pickles small and fast."""
-        state = (self._now, self._arrivals, self._correlator.state, self._lifecycle.state)
+        state = (
+            self._now, self._arrivals, self._correlator.state, self._lifecycle.state, self._handling.snapshot()
+        )  # fmt: skip
         return {
             "version": VERSION,
             "city": self._city.name,
@@ -89,7 +104,9 @@ class Desk:
                 "recovery directory, or with the city and the number of shards it was written with."
             )
         # The snapshot is this class's own, from the recovery store of the engine.
-        self._now, self._arrivals, self._correlator.state, self._lifecycle.state = pickle.loads(snapshot["state"])
+        state = pickle.loads(snapshot["state"])
+        self._now, self._arrivals, self._correlator.state, self._lifecycle.state, handled = state
+        self._handling.restore(handled)
         self._give_up([(name, id) for name, id, key in snapshot["watched"] if self._watched.key(name, id) != key])
 
     def _give_up(self, watches: list[tuple[str, str]]) -> None:
@@ -104,18 +121,25 @@ class Desk:
             self._arrivals.add(Verdicts(0, None, ends))
 
     def _run(self, frontier: int) -> list[AlertEvent]:
-        arrivals, correlator, lifecycle = self._arrivals, self._correlator, self._lifecycle
+        arrivals, correlator, lifecycle, handling = self._arrivals, self._correlator, self._lifecycle, self._handling
         events: list[AlertEvent] = []
-        while (now := min(arrivals.next, correlator.next, lifecycle.next)) < min(frontier, FOREVER):
+        while (now := min(part.next for part in (arrivals, correlator, lifecycle, handling))) < min(frontier, FOREVER):
             # A record from before the frontier breaks its shard's promise; it counts now, as nothing may be lost.
             now = self._now = max(now, self._now)
+            actions: list[Action] = []
             while arrivals.next <= now:
-                correlator.take(arrivals.pop(), now)
+                record = arrivals.pop()
+                if isinstance(record, Action):
+                    actions.append(record)
+                else:
+                    correlator.take(record, now)
             correlator.due(now)
             cases = {case.number: case for case in (*correlator.changed(), *lifecycle.due(now))}
+            steps: list[Step] = []
             for _, case in sorted(cases.items()):
                 told = lifecycle.step(case, correlator.level(case), now)
-                if told and told[-1].type is AlertEventType.CLEARED:
+                if told and told[-1][0] is AlertEventType.CLEARED:
                     correlator.close(case, now)
-                events += told
+                steps += told
+            events += handling.step(steps, actions, now)
         return events

@@ -1,8 +1,8 @@
-"""The life of an alert: raised, updated, escalated, cleared.
+"""The life of an alert as its signs make it: raised, updated, escalated, cleared.
 
-A case becomes an alert as it opens. The level of an alert is latched: it gets graver, and never milder until the alert
-has cleared. An alert clears once every sign that asked for a level has been over for its off-delay, and for longer when
-the alert keeps coming back (`Rules.flap_hold`).
+What people make of it is in `operators.alerts.handling`. A case becomes an alert as it opens. Its level gets graver,
+and never milder until the alert has cleared. An alert clears once every sign that asked for a level has been over for
+its off-delay, and for longer when the alert keeps coming back (`Rules.flap_hold`).
 """
 
 from __future__ import annotations
@@ -10,14 +10,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from domain.city import City
-from domain.findings import AlertEvent, AlertEventType
-from domain.identity import identify
+from domain.findings import Alert, AlertEventType
 from operators.alerts.describe import Describer
 from operators.alerts.rules import DEFAULT, Rules
 from operators.alerts.signs import Case
 from operators.alerts.timing import FOREVER, Timers
 
-__all__ = ["Lifecycle"]
+__all__ = ["Lifecycle", "Step"]
+
+#: What happened to an alert, and the alert as its signs make it.
+Step = tuple[AlertEventType, Alert]
 
 
 @dataclass(slots=True)
@@ -26,7 +28,6 @@ class Life:
 
     level: int
     raised: int
-    seq: int = 0
     update_from: int = 0  # no update before
     wake: int = FOREVER  # a timer is set for then
 
@@ -58,7 +59,7 @@ class Lifecycle:
                 cases.append(case)
         return cases
 
-    def step(self, case: Case, level: int, now: int) -> list[AlertEvent]:
+    def step(self, case: Case, level: int, now: int) -> list[Step]:
         """What the desk hears at `now` of a case that asks for `level`; after a CLEARED the case is over."""
         life = self.state.lives.get(case.number)
         over = case.lasting == 0 and case.until <= now
@@ -85,13 +86,10 @@ class Lifecycle:
             life.wake = wake
             self.state.timers.at(wake, case)
 
-    def _event(self, type: AlertEventType, case: Case, life: Life, now: int) -> AlertEvent:
+    def _event(self, type: AlertEventType, case: Case, life: Life, now: int) -> Step:
         case.news = case.moved = False
         cleared = now if type is AlertEventType.CLEARED else 0
-        alert = self._describe.alert(case, life.level, life.raised, now, cleared)
-        event = AlertEvent(identify("alert-event", alert.id, life.seq), life.seq, type, now, alert)
-        life.seq += 1
-        return event
+        return type, self._describe.alert(case, life.level, life.raised, now, cleared)
 
 
 class State:

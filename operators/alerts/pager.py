@@ -1,10 +1,11 @@
-"""Which alerts people hear of while the engine catches up: after a weekend of downtime, not of every one it has missed.
+"""Which alerts people hear of: none that is shelved or suppressed, and not every one that was missed in a downtime.
 
-Everything is stored as it is found. To people, a step in an alert's life that is older than `stale` says nothing they
-can act on yet: the alert may have cleared long ago. Such steps wait until event time has come close to the present, but
-no longer than `PATIENCE`: an engine that does not catch up must not fall silent. Then the last step of each alert is
-told where it still matters: the alert is active, or was told before and is over. The others are counted in the log.
-Live only, as it depends on the time of day; what is stored does not.
+Everything is stored as it is found. Of an alert that becomes quiet people hear so, and then nothing until it is quiet
+no more. While the engine catches up, a step in an alert's life that is older than `stale` says nothing they can act on
+yet: the alert may have cleared long ago. Such steps wait until event time has come close to the present, but no longer
+than `PATIENCE`: an engine that does not catch up must not fall silent. Then the last step of each alert is told where
+it still matters: the alert is active, or was told before and is over. The others are counted in the log. This is for
+live streams only, as it depends on the time of day; what is stored does not.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from uuid import UUID
 
 from domain.clock import MINUTE, iso
 from domain.findings import AlertEvent
-from domain.records import Verdicts
+from domain.records import DeadLetter, Verdicts
 from operators.alerts.desk import Desk
 from operators.alerts.reviewed import ReviewedDesk
 
@@ -54,17 +55,33 @@ class PagedDesk:
         if state is not None:
             desk.restore(state["desk"])
         self._pager = Pager(stale, state["pager"] if state else None) if stale is not None else None
+        self._known: dict[UUID, None] = dict.fromkeys(state["known"] if state else ())  # that people know to be there
 
-    def take(self, verdicts: Verdicts, now: int) -> Iterator[AlertEvent | Page]:
-        """Take what one shard sent; yield every step that became certain, and what people are told at `now`, ns."""
+    def take(self, verdicts: Verdicts, now: int) -> Iterator[AlertEvent | Page | DeadLetter]:
+        """Take what one shard sent; yield every step that became certain, and what people are told at `now`, ns.
+
+        Actions that could change nothing come as dead letters.
+        """
         events = self._desk.take(verdicts)
         yield from events
-        told = events if self._pager is None else self._pager.take(events, self._desk.frontier, now)
+        told = [event for event in events if self._concerns(event)]
+        if self._pager is not None:
+            told = self._pager.take(told, self._desk.frontier, now)
         yield from map(Page, told)
+        yield from self._desk.refused()
+
+    def _concerns(self, event: AlertEvent) -> bool:
+        """Whether people want to hear of a step."""
+        alert = event.alert
+        if alert.quiet or not (alert.active or alert.latched):
+            return self._known.pop(alert.id, False) is None or event.revision > 0
+        self._known[alert.id] = None
+        return True
 
     def snapshot(self) -> dict[str, Any]:
         """State to go on from."""
-        return {"desk": self._desk.snapshot(), "pager": self._pager.snapshot() if self._pager else None}
+        pager = self._pager.snapshot() if self._pager else None
+        return {"desk": self._desk.snapshot(), "pager": pager, "known": tuple(self._known)}
 
 
 class Pager:

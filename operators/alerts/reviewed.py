@@ -5,20 +5,23 @@ from __future__ import annotations
 import pickle
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from domain.city import City
 from domain.errors import StateError
 from domain.findings import Alert, AlertEvent, AlertEventType
 from domain.operations import KIND
-from domain.records import LateRows, Verdicts
+from domain.records import DeadLetter, LateRows, Verdicts
 from operators.alerts.desk import Desk
 from operators.alerts.revise import late_words, overlap, revise
 from operators.alerts.rules import DEFAULT, Rules
 from operators.alerts.timing import FOREVER
 
 __all__ = ["ReviewedDesk"]
+
+#: Steps by which an alert is found to be there: only these bring back one that was withdrawn.
+_FOUND: Final = frozenset({AlertEventType.RAISED, AlertEventType.UPDATED, AlertEventType.ESCALATED})
 
 Key = tuple[str, str]  # kind of an alert, and one of its sensors or cameras
 
@@ -39,7 +42,7 @@ class ReviewedDesk:
     """
 
     def __init__(self, city: City, shards: int, behind: int, rules: Rules = DEFAULT) -> None:
-        self._told, self._truth = Desk(city, shards, rules), Desk(city, shards, rules)
+        self._told, self._truth = Desk(city, shards, rules), Desk(city, shards, rules, attended=False)
         self._behind = behind
         self._names = [sensor.id for sensor in city.sensors]
         self._books = _Books()
@@ -55,6 +58,10 @@ class ReviewedDesk:
             told = self._told.take(verdicts)
             books.told.extend(event for event in told if event.alert.kind != KIND)
         return [*told, *self._look()]
+
+    def refused(self) -> list[DeadLetter]:
+        """Actions since the last call that could change nothing."""
+        return self._told.refused()
 
     @property
     def frontier(self) -> int:
@@ -147,7 +154,7 @@ class _Books:
                 del self.ahead[event.alert.id]
             before = self.standing.get(event.alert.id)
             gone = before is not None and before.type is AlertEventType.WITHDRAWN
-            if not (gone and event.type is AlertEventType.CLEARED):  # it stays withdrawn
+            if not gone or event.type in _FOUND:  # otherwise it stays withdrawn
                 self.stands(event)
         while self.due and self.due[0].ts <= now:
             alert = self.due.popleft().alert

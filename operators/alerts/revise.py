@@ -22,11 +22,6 @@ _TIMES: Final = frozenset({"onset", "raised", "updated", "cleared"})
 #: Changes in these are not worth a word in a note: they follow from others, or are long.
 _QUIET: Final = frozenset({"id", "updated", "summary", "evidence", "support", "active", "clips"})
 
-#: What people have made of an alert; readings that come late change nothing in that.
-_HANDLED: Final = (
-    "acknowledged", "acknowledged_by", "shelved_until", "shelved_by", "suppressed", "latched", "closed", "judged"
-)  # fmt: skip
-
 
 def paired(standing: Sequence[AlertEvent], truth: Sequence[Alert]) -> list[tuple[AlertEvent | None, Alert | None]]:
     """Each alert that was told with the one that should have been, in order of time; None where there is none.
@@ -137,9 +132,10 @@ def _revision(
         if event.type is AlertEventType.WITHDRAWN:
             return None
         note = f"withdrawn: {why(before.sensors)}"
-        gone = replace(before, active=False, updated=now, cleared=now, summary=f"{before.summary}, withdrawn")
+        said = f"{before.summary}, withdrawn"
+        gone = replace(before, active=False, latched=False, updated=now, cleared=now, summary=said)
         return _event(gone, event.seq, number, AlertEventType.WITHDRAWN, now, note)
-    after = replace(alert, id=before.id, **{name: getattr(before, name) for name in _HANDLED})
+    after = replace(alert, id=before.id).handled_as(before)  # readings that come late change nothing in that
     if after == before and event.type is not AlertEventType.WITHDRAWN:
         return None
     said = changes(before, after)

@@ -6,6 +6,7 @@ import heapq
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
+from domain.actions import Action
 from domain.clock import NEVER
 from domain.findings import Finding, VideoEvent
 from domain.records import Verdicts
@@ -43,7 +44,7 @@ class Timers(Generic[What]):
 
 @dataclass
 class Arrivals:
-    """Findings and video events of all shards, held until their time is complete, and then given out in order.
+    """Findings, video events and actions of all shards, held until their time is complete, and then given out in order.
 
     A shard that has said `upto = T` sends nothing with `known` before T; so what is known before the least `upto` of
     all shards is complete, in whatever way the shards' items were interleaved.
@@ -51,7 +52,7 @@ class Arrivals:
 
     shards: int
     upto: list[int] = field(init=False)
-    _heap: list[tuple[int, int, tuple[object, ...], int, Record]] = field(default_factory=list)
+    _heap: list[tuple[int, int, tuple[object, ...], int, Record | Action]] = field(default_factory=list)
     _count: int = 0
     _last: int = NEVER  # the latest record's time
     _over: set[int] = field(default_factory=set)  # shards from which nothing follows
@@ -65,12 +66,14 @@ class Arrivals:
             self._push(finding.without_samples(), 0)  # the desk may hold many
         for event in verdicts.video:
             self._push(event, 1)
+        for action in verdicts.actions:
+            self._push(action, 2)
         if verdicts.upto is not None:
             self.upto[verdicts.shard] = max(self.upto[verdicts.shard], verdicts.upto)
         if verdicts.ended:
             self._over.add(verdicts.shard)
 
-    def _push(self, record: Record, rank: int) -> None:
+    def _push(self, record: Record | Action, rank: int) -> None:
         known = max(record.known, record.ts)
         self._last = max(self._last, known)
         # The count keeps two equal records from being compared any further.
@@ -97,6 +100,6 @@ class Arrivals:
         """The time at which the next record became known, ns; FOREVER when there is none."""
         return self._heap[0][0] if self._heap else FOREVER
 
-    def pop(self) -> Record:
-        """Take out the next record."""
+    def pop(self) -> Record | Action:
+        """Take out the next record or action."""
         return heapq.heappop(self._heap)[4]

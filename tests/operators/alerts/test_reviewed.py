@@ -40,7 +40,7 @@ def test_nothing_to_say_and_nothing_kept() -> None:
         assert types(events) == ["raised 0.0", "cleared 1.0"]
         say(desk, at + 3000)
         sizes.append(len(pickle.dumps(desk.snapshot())))
-    assert max(sizes[100:]) < 1.1 * max(sizes[:20])
+    assert max(sizes[100:]) < 1.1 * max(sizes[:30])
 
 
 def test_withdrawn_with_its_trace() -> None:

@@ -1,0 +1,137 @@
+"""What is in maintenance or out of service, and which alerts therefore ask nothing of the desk.
+
+An alert is suppressed while everything that speaks for it is: each of its sensors and cameras is out of service, or on
+an asset in maintenance, or on one that hangs on such an asset. Of two words on one thing the later one holds, in
+whatever order they come.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from functools import cached_property
+
+from domain.actions import Action, Verb
+from domain.city import City
+from domain.findings import Alert
+from operators.alerts.timing import FOREVER, Timers
+
+__all__ = ["Maintenance", "hanging"]
+
+
+class Maintenance:
+    """The windows of a city.
+
+    Parameters
+    ----------
+    city
+        Its sensors, cameras, assets and pipes.
+    most
+        How long a maintenance window may be, ns.
+    """
+
+    def __init__(self, city: City, most: int) -> None:
+        self._city, self._most = city, most
+        self._asset = {sensor.id: sensor.asset for sensor in city.sensors}
+        self._asset |= {camera.id: camera.asset for camera in city.cameras.values()}
+        self._hanging: dict[str, frozenset[str]] = {}
+        self.state = State()
+
+    @property
+    def next(self) -> int:
+        """When a window ends, ns; FOREVER when none is open."""
+        return self.state.timers.next
+
+    def take(self, action: Action, now: int) -> bool:
+        """Open, move or close a window; whether that changed anything at `now`, ns."""
+        state = self.state
+        of_asset = action.verb in (Verb.SUPPRESS, Verb.RESUME)
+        thing = (of_asset, action.asset if of_asset else action.sensor)
+        if action.said <= state.heard.get(thing, (0, "")):
+            return False
+        state.heard[thing] = action.said
+        before = state.until.pop(thing, 0)
+        until = 0
+        if action.verb in (Verb.SUPPRESS, Verb.OUT_OF_SERVICE):
+            until = min(action.until or FOREVER, action.ts + self._most if of_asset else FOREVER)
+        if until > now:
+            state.until[thing] = until
+            state.timers.at(until, thing)
+        return state.until.get(thing, 0) != before
+
+    def due(self, now: int) -> bool:
+        """Close the windows that end at `now` or before; whether there was one."""
+        state, ended = self.state, False
+        while state.timers.next <= now:
+            thing = state.timers.pop()
+            if state.until.get(thing, FOREVER) <= now:
+                del state.until[thing]
+                ended = True
+        return ended
+
+    def covers(self, alert: Alert) -> bool:
+        """Whether all that speaks for an alert is in maintenance or out of service."""
+        sources = (*alert.sensors, *alert.cameras)
+        return bool(self.state.until and sources) and all(map(self._covered, sources))
+
+    def _covered(self, source: str) -> bool:
+        asset, until = self._asset.get(source, ""), self.state.until
+        if (False, source) in until:
+            return True
+        return bool(asset) and any(asset == id or asset in self._below(id) for of_asset, id in until if of_asset)
+
+    def _below(self, asset: str) -> frozenset[str]:
+        if asset not in self._hanging:
+            self._hanging[asset] = hanging(self._graphs, asset)
+        return self._hanging[asset]
+
+    @cached_property
+    def _graphs(self) -> tuple[Graph, ...]:
+        by_network: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
+        for pipe in self._city.pipes:
+            by_network[pipe.network].append((pipe.start, pipe.end))
+        return tuple(Graph(pipes) for pipes in by_network.values())
+
+
+class Graph:
+    """The pipes of one network, as the pairs of assets that they join."""
+
+    def __init__(self, pipes: list[tuple[str, str]]) -> None:
+        self.neighbours: defaultdict[str, set[str]] = defaultdict(set)
+        for start, end in pipes:
+            self.neighbours[start].add(end)
+            self.neighbours[end].add(start)
+        #: Where the network is fed: assets at which no pipe ends.
+        self.heads = {start for start, _ in pipes} - {end for _, end in pipes}
+
+    def reached(self, without: str) -> set[str]:
+        """The assets that a way from a head leads to which does not pass one of them."""
+        reached = self.heads - {without}
+        todo = list(reached)
+        while todo:
+            new = self.neighbours[todo.pop()] - reached - {without}
+            reached |= new
+            todo += new
+        return reached
+
+
+def hanging(graphs: tuple[Graph, ...], asset: str) -> frozenset[str]:
+    """The assets that every way along the pipes from the heads of a network leads to through `asset`.
+
+    >>> main = Graph([("works", "valve"), ("valve", "house"), ("works", "school")])
+    >>> sorted(hanging((main,), "valve")), sorted(hanging((main,), "house"))
+    (['house'], [])
+    """
+    found: set[str] = set()
+    for graph in graphs:
+        if asset in graph.neighbours:
+            found |= graph.reached("") - graph.reached(asset) - {asset}
+    return frozenset(found)
+
+
+class State:
+    """All that is remembered: at most one window an asset, a sensor and a camera; here (whether an asset, its id)."""
+
+    def __init__(self) -> None:
+        self.until: dict[tuple[bool, str], int] = {}  # open windows, and when they end, ns
+        self.heard: dict[tuple[bool, str], tuple[int, str]] = {}  # the last word on each thing
+        self.timers: Timers[tuple[bool, str]] = Timers()
