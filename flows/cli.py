@@ -14,6 +14,7 @@ from flows.commands.check import check
 from flows.commands.city import city
 from flows.commands.clickhouse import clickhouse
 from flows.commands.compare import compare
+from flows.commands.console import console
 from flows.commands.demo import demo
 from flows.commands.dlq import dlq
 from flows.commands.doctor import doctor
@@ -55,6 +56,7 @@ for command in (
     app.command()(command)
 app.add_typer(clickhouse, name="clickhouse")
 app.add_typer(dlq, name="dlq")
+app.add_typer(console, name="console")
 
 
 def main() -> None:

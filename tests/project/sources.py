@@ -8,9 +8,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 
-#: What each folder may import of ours, as docs/design.md has it. `console`, `perf` and `tests` are read by no folder.
+#: What each folder may import of ours, as docs/design.md has it. `perf` and `tests` are read by no folder.
 EVERY = frozenset(
-    {"domain", "detectors", "operators", "sources", "sinks", "simulators", "workbench", "flows", "cities"}
+    {"domain", "detectors", "operators", "sources", "sinks", "simulators", "workbench", "console", "flows", "cities"}
 )
 ALLOWED = {
     "domain": frozenset(),
@@ -20,9 +20,9 @@ ALLOWED = {
     "sources": frozenset({"domain"}),
     "sinks": frozenset({"domain"}),
     "simulators": frozenset({"domain"}),
-    "workbench": EVERY - {"flows"},
+    "workbench": EVERY - {"console", "flows"},
     "flows": EVERY,
-    "console": frozenset({"domain", "sinks"}),
+    "console": frozenset({"domain", "sinks", "sources"}),
 }
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.project.sources import ALLOWED, EVERY, ROOT, imported, modules
 
-OURS = EVERY | {"console", "perf", "tests"}
+OURS = EVERY | {"perf", "tests"}
 
 
 @pytest.mark.parametrize("folder", sorted(ALLOWED))
