@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from domain.city import Asset, Camera, City, Level, Pipe, Sensor, Unit, Zone
+from domain.desk import DeskPolicy
 from domain.monitors import Monitor, VideoRule
 from domain.recording import RecordingFormat
 from domain.selection import selected
@@ -31,6 +32,7 @@ class Parts:
     monitors: list[Entry[Monitor]] = field(default_factory=list)
     rules: list[Entry[VideoRule]] = field(default_factory=list)
     recording: Entry[RecordingFormat] | None = None
+    desk: Entry[DeskPolicy] | None = None
     ids: dict[str, set[str]] = field(default_factory=dict)
     unread: set[str] = field(default_factory=set)  # tables that could not be read: references to them are not checked
 
@@ -54,6 +56,8 @@ def check(parts: Parts, city: City, problems: Problems) -> None:
     if whole and not parts.unread & {"sensors", "assets", "zones"}:  # else the cause lies there
         for monitor in parts.monitors:
             _selection(monitor, city, problems)
+    if parts.desk is not None:
+        _desk(parts.desk, parts, problems)
     if parts.recording is not None:
         _recording(parts.recording, None if "sensors" in parts.unread else parts.ids["sensors"], problems)
 
@@ -166,6 +170,27 @@ def _quantities(params: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
                 continue
             if unit not in TIME_UNITS:
                 yield name, text
+
+
+def _desk(entry: Entry[DeskPolicy], parts: Parts, problems: Problems) -> None:
+    seen: set[int] = set()
+    ranks = {level.item.rank for level in parts.levels}
+    for i, policy in enumerate(entry.item.level):
+        where = f"level[{i}]"
+        if "levels" not in parts.unread and policy.rank not in ranks:
+            known = join(map(str, sorted(ranks)))
+            problems.add(entry.place("level"), f"{where}.rank", f"expected one of {known}, got {policy.rank}")
+        if policy.rank in seen:
+            problems.add(entry.place("level"), f"{where}.rank", f"expected each level once, got {policy.rank} again")
+        seen.add(policy.rank)
+        for unit in policy.escalate_to:
+            if "units" not in parts.unread and unit not in parts.ids["units"]:
+                message = _unknown(unit, "units", parts.ids["units"])
+                problems.add(entry.place("level"), f"{where}.escalate_to", message)
+        if policy.escalate_to and not policy.acknowledge_within:
+            problems.add(
+                entry.place("level"), f"{where}.acknowledge_within", "expected a time, as escalate_to needs one"
+            )
 
 
 def _recording(entry: Entry[RecordingFormat], sensors: Collection[str] | None, problems: Problems) -> None:

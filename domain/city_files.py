@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 from domain.city import Asset, Camera, City, Level, Pipe, Sensor, Unit, Zone
 from domain.city_checks import Parts, check
 from domain.csv_tables import read_table, write_table
+from domain.desk import DeskPolicy, LevelPolicy
 from domain.errors import ConfigError, Problem
 from domain.fields import Id, TimeZone
 from domain.monitor_files import MONITORS, duration_text, read_monitors, write_monitors
@@ -57,6 +58,7 @@ class _CityFile(BaseModel):
     pipe: list[Any] = []
     recording: Any = None
     engine: Any = None
+    desk: Any = None
 
 
 def shipped_cities() -> dict[str, Path]:
@@ -104,6 +106,7 @@ def load_city(city: Path | str) -> City:
         head = _head(document, problems)
     parts.levels = _inline(document, "level", Level, problems, set())
     parts.recording = _recording(document, problems)
+    parts.desk = _desk(document, problems)
     _settings(document, problems)
     for name, single, of in TABLES:
         ids = parts.ids[name] = set()
@@ -152,6 +155,9 @@ def write_city(city: City, folder: Path | str, settings: EngineSettings | None =
         text.append(table("[recording]", _fields(city.recording)))
     if settings is not None:
         text.append(table("[engine]", _settings_fields(settings)))
+    if city.desk != DeskPolicy():
+        text.append(table("[desk]", _desk_fields(city.desk)))
+        text += [table("[[desk.level]]", _desk_fields(level)) for level in city.desk.level]
     (folder / CITY).write_text("\n".join(text), encoding="utf-8", newline="\n")
     for name, _, of in TABLES:
         records = getattr(city, name)
@@ -178,6 +184,13 @@ def _settings_fields(settings: EngineSettings) -> dict[str, Any]:
         for name in ("block", "second_look", "stale", "silence", "lag", "heartbeat")
     }
     return dict(settings) | spans | {"time": times}
+
+
+def _desk_fields(policy: DeskPolicy | LevelPolicy) -> dict[str, Any]:
+    known = {name: value for name, value in _fields(policy).items() if name != "level"}
+    return {
+        name: _time_text(value) if type(value) is int and name != "rank" else value for name, value in known.items()
+    }
 
 
 def _time_text(ns: int | None) -> str:
@@ -215,6 +228,14 @@ def _recording(document: Document, problems: Problems) -> Entry[RecordingFormat]
     )
 
 
+def _desk(document: Document, problems: Problems) -> Entry[DeskPolicy] | None:
+    if "desk" not in document.data:
+        return None
+    known = [field.name for field in (*fields(DeskPolicy), *fields(LevelPolicy))]
+    parse = TypeAdapter(DeskPolicy).validate_python
+    return validated(parse, Table(document, "desk"), 0, document.data["desk"], known, problems)
+
+
 def _settings(document: Document, problems: Problems) -> EngineSettings | None:
     def parse(raw: Any) -> EngineSettings:
         return EngineSettings.model_validate(raw, context=FROM_FILE)
@@ -239,4 +260,5 @@ def _city(head: _CityFile | None, parts: Parts) -> City:
         monitors=tuple(entry.item for entry in parts.monitors),
         video_rules=tuple(entry.item for entry in parts.rules),
         recording=parts.recording.item if parts.recording is not None else None,
+        desk=parts.desk.item if parts.desk is not None else DeskPolicy(),
     )

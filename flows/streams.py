@@ -20,6 +20,7 @@ from domain.errors import ConfigError, Problem
 from domain.streams import Source
 from simulators.scenario import demo, random
 from simulators.source import SimulatedCity
+from sources.journal import WithJournal
 from sources.kafka import KafkaSource, parse_start
 from sources.pipe import PipeSource
 from sources.recorded import open_recording
@@ -42,6 +43,7 @@ def open_stream(
     speed: float | None = None,
     until_end: bool = False,
     stop: Event | None = None,
+    journal: Path | None = None,
 ) -> Source:
     """Open the source that `stream` names.
 
@@ -55,9 +57,18 @@ def open_stream(
         Stop at the end that a Kafka topic has now.
     stop
         Until it is set, a Kafka topic that is not there yet is waited for; None: that is an error.
+    journal
+        What people do, read beside the stream: followed for as long as that goes on, or up to its present end.
 
     Raises ConfigError where the text fits none of the forms, SourceError where the source cannot be opened.
     """
+    source = _open(stream, city, batch, speed, until_end, stop)
+    if journal is None:
+        return source
+    return WithJournal(source, journal, follow=not until_end, live=is_live(stream))
+
+
+def _open(stream: str, city: City, batch: int, speed: float | None, until_end: bool, stop: Event | None) -> Source:
     if stream == "-":
         return PipeSource()
     if stream.startswith("kafka://"):

@@ -50,6 +50,9 @@ def city(
     stream: Annotated[
         str, typer.Argument(help="kafka://BROKERS/TOPICS, simulator:, - (standard input) or a recording.")
     ],
+    journal: Annotated[
+        Path | None, typer.Option(help="What people do at the desk, as `lifeline console` writes it.", metavar="PATH")
+    ] = None,
     dsn: DsnOption = DEFAULT_DSN,
     serve_port: ServePort = 8123,
     receivers: ReceiversOption = None,
@@ -102,7 +105,7 @@ def city(
         engine = Engine(
             registry,
             settings,
-            open_stream(stream, registry, speed=speed, until_end=until_end, stop=stop),
+            open_stream(stream, registry, speed=speed, until_end=until_end, stop=stop, journal=journal),
             dsn,
             serve=serve_port,
             live=HEALTH.live,

@@ -29,6 +29,7 @@ from flows.options import CityName, Workers, moment
 from flows.run import Cluster, stopping
 from sinks.clickhouse.client import Dsn, connect, drop_database
 from sinks.clickhouse.read import alerts_of, rows_per_table
+from sources.journal import WithJournal
 from workbench.labels import Score, events_of, score
 from workbench.monitors import monitors_for
 from workbench.recordings import is_database, opened, records_of
@@ -60,6 +61,7 @@ def replay(
     speed: Annotated[float | None, typer.Option(help="Times real time; by default as fast as it goes.")] = None,
     batch: Annotated[int, typer.Option(min=1, help="Messages in one poll; no result depends on it.")] = 4096,
     workers: Workers = 1,
+    journal: Annotated[Path | None, typer.Option(help="What people did meanwhile.", metavar="PATH")] = None,
     alerts: Annotated[int, typer.Option(help="Alerts to list.")] = 10,
 ) -> None:
     """Replay a recording through the engine, and set its alerts beside its labels, if it has some.
@@ -73,7 +75,9 @@ def replay(
         registry = replace(registry, monitors=monitors_for(registry, detector, params))
     elif dsn is None and not is_database(recording):
         dsn = DEFAULT_DSN
-    job = _Job(registry, load_settings(city), dsn, moment(since, TS_MIN), moment(until, TS_MAX), speed, batch, workers)
+    job = _Job(
+        registry, load_settings(city), dsn, moment(since, TS_MIN), moment(until, TS_MAX), speed, batch, workers, journal
+    )
     if not is_database(recording) and (since or until):
         raise ConfigError([Problem("", "", "since", "times can be chosen from a database only")])
     table = Table(title=f"{registry.name}: {recording}", title_justify="left")
@@ -117,12 +121,14 @@ class _Job:
     speed: float | None
     batch: int
     workers: int
+    journal: Path | None
 
     def run(self, record: str, stop: Event, console: Console) -> list[Alert]:
         """Replay one record; its alerts by the time they were raised."""
         with opened(
             record, self.city, since=self.since, until=self.until, batch=self.batch, speed=self.speed
-        ) as source:
+        ) as recorded:
+            source = WithJournal(recorded, self.journal, follow=False) if self.journal else recorded
             if self.dsn is None:
                 read = takewhile(lambda _: not stop.is_set(), steps(self.city, self.settings, source))
                 return judge(self.city, self.settings, read).alerts

@@ -7,21 +7,28 @@ events, late rows and dead letters are the same, byte for byte.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from uuid import UUID
 
 import pytest
 from bytewax.errors import BytewaxRuntimeError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from domain.actions import Action, Verb
 from domain.city import Camera, City, Level, Sensor, Zone
-from domain.clock import SECOND
+from domain.clock import MILLISECOND, SECOND
+from domain.findings import AlertEvent, AlertEventType
 from domain.monitors import Monitor, Select, VideoRule
+from domain.records import DeadLetter
 from domain.settings import EngineSettings
+from domain.streams import Source
 from flows.engine import Engine
 from flows.run import Cluster, Recovery
+from sources.journal import Journal, WithJournal
 from tests.flows.collect import Collected
 from tests.flows.memory import MemorySource
 
@@ -63,6 +70,12 @@ def _packet(sensor: str, ms: int, value: float) -> bytes:
     return json.dumps({"sensor": sensor, "t0": T0 + ms, "hz": 10, "v": values}).encode()
 
 
+def _out_of_service(sensor: str, ms: int, value: float) -> bytes:
+    verb = Verb.OUT_OF_SERVICE if value > 20 else Verb.IN_SERVICE
+    action = Action(UUID(int=ms), verb, (T0 + ms) * MILLISECOND, "li.na", sensor=sensor, reason="works")
+    return action.to_json()
+
+
 def _event(camera: str, ms: int, confidence: float) -> bytes:
     return json.dumps({"camera": camera, "ts": T0 + ms, "type": "smoke", "confidence": confidence}).encode()
 
@@ -83,6 +96,8 @@ def _partition(names: tuple[str, ...]) -> st.SearchStrategy[list[tuple[int, byte
             return b'{"sensor": "unknown", "ts": 1764000000000, "value": 1}'
         if form == 3:
             return b"{broken"
+        if form == 5:
+            return _out_of_service(sensor, ms, value)
         return _reading(sensor, ms, value)
 
     def build(rows: list[tuple[int, int, str, float, str, int]]) -> list[tuple[int, bytes]]:
@@ -103,8 +118,10 @@ Stream = dict[str, list[tuple[int, bytes]]]
 
 def _run(stream: Stream, batch: int, workers: int = 1, collected: Collected | None = None, **how: object) -> Collected:
     collected = collected or Collected()
-    crash_after = how.pop("crash_after", None)
-    source = MemorySource(stream, batch, crash_after)  # type: ignore[arg-type]
+    crash_after, journal = how.pop("crash_after", None), how.pop("journal", None)
+    source: Source = MemorySource(stream, batch, crash_after)  # type: ignore[arg-type]
+    if isinstance(journal, Path):
+        source = WithJournal(source, journal, follow=False)
     Engine(
         CITY,
         SETTINGS,
@@ -145,17 +162,58 @@ def test_crashes_change_nothing(stream: Stream, crashes: list[int], batch: int) 
     assert collected.tables() == straight
 
 
-def test_a_stream_with_everything_in_it() -> None:
-    """The property above is about something: this stream has findings, alerts, video, late rows and dead letters."""
+def _everything() -> Stream:
     rows = [(ms, _reading("G0", ms, 1.0 if ms < 10_000 else 45.0)) for ms in range(0, 30_000, 500)]
     rows += [(12_000, _event("C0", 11_500, 0.9)), (20_000, _reading("G1", 2_000, 1.0)), (20_001, b"{broken")]
-    stream = {
+    return {
         "p0": [((T0 + ms) * 1_000_000, payload) for ms, payload in sorted(rows, key=lambda row: row[0])],
         "p1": [],
     }
-    tables = _run(stream, batch=3).tables()
+
+
+def test_a_stream_with_everything_in_it() -> None:
+    """The property above is about something: this stream has findings, alerts, video, late rows and dead letters."""
+    tables = _run(_everything(), batch=3).tables()
     assert {"findings", "alert_events", "video_events", "late_rows", "dead_letters", "readings_packed"} <= tables.keys()
     assert {"aggregates_1s_stored", "aggregates_1m_stored", "aggregates_1h_stored"} <= tables.keys()
+
+
+def test_a_journal_beside_a_recording(tmp_path: Path) -> None:
+    """What people did, read beside the stream: one result for all batches, workers and crashes."""
+    stream, path = _everything(), tmp_path / "actions.ndjson"
+    raised = [event.alert for event in _run(stream, batch=100).of(AlertEvent) if event.type is AlertEventType.RAISED]
+    alert = next(alert for alert in raised if alert.kind == "gas-leak")
+    at = alert.raised
+    clock = iter(range(at, at + 60 * SECOND, 10 * MILLISECOND))
+    journal = Journal(path, now=lambda: next(clock))
+    for number, (verb, seconds) in enumerate(
+        [(Verb.SHELVE, 1.0), (Verb.COMMENT, 1.0), (Verb.ACKNOWLEDGE, 2.5), (Verb.CLOSE, 3), (Verb.JUDGE, 4)]
+    ):
+        ts = (at + round(seconds * SECOND)) // MILLISECOND * MILLISECOND
+        for id in (alert.id, UUID(int=5)):
+            action = Action(UUID(int=number), verb, ts, "li.na", alert=id, until=ts + 5 * SECOND)
+            journal.append(replace(action, reason="seen", comment="Seen.", verdict="true"))
+    straight = _run(stream, batch=10_000, journal=path)
+    types = [event.type.value for event in straight.of(AlertEvent) if event.alert.id == alert.id]
+    assert [type for type in types if type not in ("updated", "escalated", "cleared")] == [
+        "raised",
+        "shelved",
+        "acknowledged",
+        "judged",
+        "unshelved",
+    ]
+    reasons = sorted(letter.reason for letter in straight.of(DeadLetter) if letter.partition == "actions")
+    assert reasons == ["unknown-alert"] * 5 + ["wrong-state"]
+    tables = straight.tables()
+    assert "operator_actions" in tables
+    assert _run(stream, batch=1, journal=path).tables() == tables
+    assert _run(stream, batch=7, workers=4, journal=path).tables() == tables
+    collected, recovery = Collected(), Recovery(tmp_path / "recovery", timedelta(0))
+    for crash_after in (20, 15, 9):
+        with pytest.raises(BytewaxRuntimeError):
+            _run(stream, 1, collected=collected, recovery=recovery, crash_after=crash_after, journal=path)
+    _run(stream, 1, collected=collected, recovery=recovery, journal=path)
+    assert collected.tables() == tables
 
 
 @pytest.mark.parametrize("crash_after", [1, 5])
