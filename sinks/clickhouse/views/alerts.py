@@ -89,7 +89,7 @@ SELECT
     addDays(first_day, number) AS day, id, kind, level, zone, asset, owner, place, summary, raised, cleared, judged
 FROM (
     SELECT *, {day("raised")} AS first_day,
-        {day(f"greatest(raised, ifNull(cleared, {NOW}))")} AS last_day FROM alert_response
+        {day(f"assumeNotNull(greatest(raised, ifNull(cleared, {NOW})))")} AS last_day FROM alert_response
 ) ARRAY JOIN range(toUInt32(last_day - first_day) + 1) AS number
 """
 

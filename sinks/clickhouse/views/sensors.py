@@ -50,7 +50,7 @@ SELECT
     ) / 1000 AS seconds
 FROM (
     SELECT id, any(f.sensor) AS sensor, any(f.reason) AS reason, min(onset) AS began,
-        greatest(began, if(countIf(phase = 'end') > 0, max(ts), {NOW})) AS ended,
+        assumeNotNull(greatest(began, if(countIf(phase = 'end') > 0, max(ts), {NOW}))) AS ended,
         {day("began")} AS first_day, {day("ended")} AS last_day
     FROM findings AS f FINAL WHERE verdict = 'fault' AND NOT withdrawn GROUP BY id
 ) ARRAY JOIN range(toUInt32(last_day - first_day) + 1) AS number

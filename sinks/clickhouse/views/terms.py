@@ -8,13 +8,13 @@ from domain.clock import MILLISECOND, MINUTE
 
 __all__ = ["NOW", "OWN_KINDS", "POINTS", "STANDING", "ZONE", "day", "floor", "known", "table_of_hours"]
 
-_NAMED: Final = "(SELECT any(timezone) FROM city FINAL)"
+_NAMED: Final = "ifNull((SELECT any(timezone) FROM city FINAL), '')"
 
 #: The city's time zone; a constant, as the functions of time want it.
-ZONE: Final = f"if(ifNull({_NAMED}, '') = '', 'UTC', {_NAMED})"
+ZONE: Final = f"if({_NAMED} = '', 'UTC', {_NAMED})"
 
-#: The city's clock.
-NOW: Final = "(SELECT max(last_seen) FROM sensor_last_seen)"
+#: The city's clock; NULL before the first reading.
+NOW: Final = "(SELECT maxOrNull(last_seen) FROM sensor_last_seen)"
 
 #: Of alerts: those that were withdrawn never were any.
 STANDING: Final = "last_event != 'withdrawn'"
