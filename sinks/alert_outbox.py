@@ -114,7 +114,7 @@ class AlertOutbox(outbox.Outbox[Notes]):
         super().close(wait=wait)
         if self._spool is None and self._entries and wait:
             left = sum(len(entry.parcel.notes) for entry in self._entries if entry.parcel is not None) - self._sent
-            raise SinkError(f"{left} steps of alerts could not be delivered: {self._last}")
+            raise SinkError(f"{self.name}: {left} steps of alerts could not be delivered: {self._last}")
 
     def _no_room(self, why: str) -> None:
         self._no_disk = not self._give_up(why)

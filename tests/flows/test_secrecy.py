@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import urllib.request
 from collections.abc import Iterator
@@ -95,10 +96,9 @@ def test_a_cluster_seen_from_outside(town: Town, tmp_path: Path, talkative: str)
         told += run.out + run.err
     assert "lifeline_readings_total" in told
     said = [json.loads(line) for line in run.err.splitlines() if line.startswith("{")]
-    why, end = (line["message"] for line in said if line["level"] == "critical")
-    assert why.startswith("Alertmanager at")
+    (why,) = (line["message"] for line in said if line["level"] == "critical")
+    assert re.match("alertmanager: [0-9]+ steps of alerts could not be delivered: Alertmanager at", why)
     assert "***" in why
-    assert end.startswith("process ")
     for secret in ("sesame", "YW5uOmFsZXJ0LXNlc2FtZS00"):  # the latter is how a header has it
         assert secret not in told
 

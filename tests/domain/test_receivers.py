@@ -1,0 +1,139 @@
+"""The file of receivers: what it may say, and what is said where it is wrong."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from domain.city import City, Level, Unit, Zone
+from domain.errors import ConfigError
+from domain.findings import Alert
+from domain.identity import identify
+from domain.monitors import Monitor, Select
+from domain.receivers import Alertmanager, Cap, Kafka, Mail, Webhook, read_receivers
+
+CITY = City(
+    "Testburg", "UTC", (), zones={"Z-1": Zone("Z-1"), "Z-2": Zone("Z-2")}, units={"gas": Unit("gas")},
+    levels=(Level(1, "I", urgent=True), Level(2, "II")), monitors=(Monitor("m", "threshold", "gas-leak", Select()),),
+)  # fmt: skip
+ALERT = Alert(
+    identify("a"), "gas-leak", 2, True, 1, 1, 1, 0, "Z-1", "M-1", "here", 0.0, 0.0, "gas", False, 0.5, "gas"
+)  # fmt: skip
+
+FILE = """
+[[receiver]]
+name = "desk"
+type = "webhook"
+url = "https://desk.example/alerts"
+levels = ["I"]
+timeout = "2 s"
+heartbeats = true
+
+[[receiver]]
+name = "people"
+type = "mail"
+server = "mail.example:587"
+sender = "lifeline@city.example"
+to = ["desk@city.example", "chief@city.example"]
+units = ["gas"]
+urgent = true
+
+[[receiver]]
+name = "warnings"
+type = "cap"
+url = "file:///var/spool/cap"
+sender = "lifeline.city.example"
+scope = "Private"
+addresses = ["a@city.example"]
+
+[[receiver]]
+name = "on-call"
+type = "alertmanager"
+url = "http://127.0.0.1:9093"
+
+[[receiver]]
+name = "bus"
+type = "kafka"
+brokers = "a:9092,b:9092"
+topic = "alerts"
+spool = 1000
+"""
+
+
+def read(tmp_path: Path, text: str) -> tuple[object, ...]:
+    path = tmp_path / "receivers.toml"
+    path.write_text(text)
+    return read_receivers(path, CITY)
+
+
+def test_one_of_each(tmp_path: Path) -> None:
+    """Types by name, durations with their units, defaults that differ by type."""
+    desk, people, warnings, on_call, bus = read(tmp_path, FILE)
+    assert isinstance(desk, Webhook)
+    assert (desk.timeout, desk.signed, desk.heartbeats, desk.variables) == (2.0, True, True, "LIFELINE_DESK")
+    assert isinstance(people, Mail)
+    assert (people.security, people.heartbeats, len(people.to)) == ("starttls", False, 2)
+    assert isinstance(warnings, Cap)
+    assert isinstance(on_call, Alertmanager)
+    assert (on_call.heartbeats, on_call.variables) == (True, "LIFELINE_ON_CALL")
+    assert isinstance(bus, Kafka)
+    assert (bus.spool, bus.timeout) == (1000, 30.0)
+
+
+def test_filters() -> None:
+    """Each filter by itself; an empty one lets everything through."""
+    every = Webhook(name="desk", url="https://x")
+    assert every.wants(ALERT, CITY)
+    for filters, other in (
+        ({"levels": ("II",)}, {"level": 1}),
+        ({"kinds": ("gas-leak",)}, {"kind": "fire"}),
+        ({"units": ("gas",)}, {"owner": "water"}),
+        ({"zones": ("Z-1",)}, {"zone": "Z-2"}),
+    ):
+        receiver = every.model_copy(update=filters)
+        assert receiver.wants(ALERT, CITY)
+        assert not receiver.wants(replace(ALERT, **other), CITY)
+    urgent = every.model_copy(update={"urgent": True})
+    assert not urgent.wants(ALERT, CITY)
+    assert urgent.wants(replace(ALERT, urgent=True), CITY)
+
+
+HEAD = '[[receiver]]\nname = "x"\n'
+WEB = HEAD + 'type = "webhook"\nurl = "https://x"\n'
+MAIL = HEAD + 'type = "mail"\nserver = "m:25"\nsender = "a@b"\nto = ["c@d"]\n'
+CAP = HEAD + 'type = "cap"\nurl = "https://x"\nsender = "x"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("receivers = 1", r"receivers: expected \[\[receiver\]\] tables only; did you mean 'receiver'"),
+        (HEAD, r"receiver 1 \"x\" \(line 1\), type: expected webhook, mail, cap, alertmanager, kafka, got None"),
+        (HEAD + 'type = "webhok"', r"line 3\), type: .* did you mean 'webhook'"),
+        (WEB + WEB, r"line 6\), name: expected a name of its own, got 'x'"),
+        (WEB.replace('"x"', '"clickhouse"'), "expected a name of its own"),
+        (WEB.replace('"x"', '"My Desk"'), "name: "),
+        (WEB + 'levels = ["IV"]', r"levels: Testburg has no 'IV'; there are I, II"),
+        (WEB + 'kinds = ["gas-leek"]', r"kinds: Testburg has no 'gas-leek'; did you mean 'gas-leak'"),
+        (WEB + 'zones = ["Z-3"]', r"zones: Testburg has no 'Z-3'"),
+        (WEB + 'units = ["x"]', r"units: Testburg has no 'x'; there are gas"),
+        (WEB + "timeout = 5", "timeout: expected a duration with its unit"),
+        (WEB + 'zone = "Z-1"', "zone: unknown field; did you mean 'zones'"),
+        (WEB.replace("https://x", "ftp://x"), "begins with https or http"),
+        (WEB.replace("https://x", "https://ann:secret@x"), "user and password belong into the environment"),
+        (MAIL + 'security = "none"', "expected security 'starttls' or 'tls' for m"),
+        (MAIL.replace('"m:25"', '"m"'), "a host and a port"),
+        (MAIL.replace('"a@b"', '"a@b\\nBcc: x@y"'), "expected an address"),
+        (MAIL.replace('["c@d"]', "[]"), "to: "),
+        (MAIL + "heartbeats = true", "heartbeats: "),
+        (CAP + 'scope = "Private"', "expected addresses with scope 'Private'"),
+        (CAP.replace('sender = "x"', 'sender = "x,y"'), "expected a word without"),
+    ],
+)
+def test_problems(tmp_path: Path, text: str, said: str) -> None:
+    """Each with its place and what was expected; no secret is repeated."""
+    with pytest.raises(ConfigError, match=said) as caught:
+        read(tmp_path, text)
+    assert "secret" not in str(caught.value)
