@@ -21,17 +21,16 @@ __all__ = ["KafkaWriter"]
 
 log = logging.getLogger(__name__)
 
-#: Trying the same message again would end the same way.
-_FOR_GOOD: Final = frozenset(
-    {
-        KafkaError.MSG_SIZE_TOO_LARGE,
-        KafkaError.INVALID_MSG,
-        KafkaError.TOPIC_AUTHORIZATION_FAILED,
-        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
-        KafkaError.TOPIC_EXCEPTION,
-        KafkaError._AUTHENTICATION,
-    }
-)
+#: The broker will never take this message.
+_REFUSED: Final = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG})
+
+#: Nor any other, until somebody has mended what is wrong: there is nothing to wait for.
+_HOPELESS: Final = _REFUSED | {
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+    KafkaError.TOPIC_EXCEPTION,
+    KafkaError._AUTHENTICATION,
+}
 
 #: Seconds between two looks whether the broker has refused us.
 _LOOK: Final = 0.5
@@ -103,7 +102,7 @@ class KafkaWriter(Channel):
 
     def _on_error(self, error: KafkaError) -> None:
         log.warning("%s: %s", self._place, error)
-        if error.code() in _FOR_GOOD:
+        if error.code() in _HOPELESS:
             self._refused = error
 
     def _delivered(self, error: KafkaError | None, _: Delivered) -> None:
@@ -121,5 +120,5 @@ class KafkaWriter(Channel):
             raise SinkError(f"{self._place}: {left} messages were not delivered within {self._timeout:g} s")
 
     def _failure(self, error: KafkaError) -> SinkError:
-        kind = SinkRefused if error.code() in _FOR_GOOD else SinkError
+        kind = SinkRefused if error.code() in _REFUSED else SinkError
         return kind(f"{self._place}: {error.str()} ({error.name()}): {advice(error.name())}")

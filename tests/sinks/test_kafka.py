@@ -128,9 +128,14 @@ def test_a_full_queue_takes_no_heartbeat(caplog: pytest.LogCaptureFixture) -> No
 
 
 def test_refused(kafka: Broker) -> None:
-    """What the broker will never take is told apart from what may work later."""
+    """Only a message that the broker will never take is refused; rights that are missing are somebody's to mend."""
     writer = KafkaWriter(kafka.address, topic_of(kafka))
-    writer._delivered(KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED), None)  # type: ignore[arg-type]
-    with pytest.raises(SinkRefused, match="give this user access"):
-        writer.flush()
+    for code, words, refused in (
+        (KafkaError.MSG_SIZE_TOO_LARGE, r"max\.message\.bytes", True),
+        (KafkaError.TOPIC_AUTHORIZATION_FAILED, "give this user access", False),
+    ):
+        writer._delivered(KafkaError(code), None)  # type: ignore[arg-type]
+        with pytest.raises(SinkError, match=words) as caught:
+            writer.flush()
+        assert isinstance(caught.value, SinkRefused) == refused
     writer.flush()
