@@ -50,15 +50,10 @@ WHERE e.ts >= fromUnixTimestamp64Milli({start:Int64}) AND type IN ('raised', 'es
 GROUP BY at, owner, level ORDER BY at, owner, level
 """
 _ANSWERS: Final = """
-SELECT level, count() AS alerts, countIf(a.acknowledged > a.raised) AS acknowledged,
-    quantileIf(0.5)(dateDiff('millisecond', a.raised, a.acknowledged) / 1000, a.acknowledged > a.raised)
-        AS to_acknowledge,
-    countIf(not active) AS cleared,
-    quantileIf(0.5)(dateDiff('millisecond', a.raised, a.cleared) / 1000, not active) AS to_clear,
+SELECT level, count() AS alerts, count(acknowledged) AS seen, median(to_acknowledge_s) AS to_acknowledge,
+    count(cleared) AS over, median(to_clear_s) AS to_clear,
     countIf(judged = 'true') AS judged_true, countIf(judged = 'false') AS judged_false
-FROM alerts AS a
-WHERE a.raised > fromUnixTimestamp64Milli({start:Int64}) AND last_event != 'withdrawn'
-GROUP BY level ORDER BY level
+FROM alert_response AS r WHERE r.raised >= fromUnixTimestamp64Milli({start:Int64}) GROUP BY level ORDER BY level
 """
 _FEED: Final = """
 SELECT kind, count() AS sensors, toUnixTimestamp64Milli(max(last_seen)) AS newest,
@@ -76,7 +71,7 @@ _LATE: Final = (
     "SELECT count() AS late FROM late_rows FINAL WHERE late_rows.ts > fromUnixTimestamp64Milli({start:Int64})"
 )
 _VIDEO: Final = """
-SELECT toString(id) AS id, camera, toUnixTimestamp64Milli(v.ts) AS t, type, confidence, place, clip
+SELECT camera, toUnixTimestamp64Milli(v.ts) AS t, type, confidence, place, clip
 FROM video_events AS v FINAL WHERE id IN {ids:Array(UUID)} ORDER BY v.ts DESC LIMIT 12
 """
 _EVENTS: Final = """

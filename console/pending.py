@@ -30,7 +30,7 @@ KEPT: Final = HOUR
 #: Bytes at the end of a journal in which actions of before this process may still wait.
 _TAIL: Final = 1 << 16
 
-_STORED: Final = "SELECT DISTINCT toString(id) AS id FROM operator_actions WHERE id IN {ids:Array(UUID)}"
+_STORED: Final = "SELECT DISTINCT id FROM operator_actions WHERE id IN {ids:Array(UUID)}"
 _REFUSED: Final = """
 SELECT detail, payload FROM dead_letters FINAL
 WHERE partition = {partition:String} AND arrayExists(id -> position(payload, id) > 0, {ids:Array(String)})
@@ -109,7 +109,7 @@ class Pending:
         except SinkError:
             return set(), {}  # the watch says that the database is away
         refused = {id: row["detail"] for row in dead for id in ids if str(id) in str(row["payload"])}
-        return {UUID(row["id"]) for row in stored}, refused
+        return {row["id"] for row in stored}, refused
 
     def _read(self) -> Iterator[Action]:
         path = self._journal.path

@@ -16,6 +16,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
+from typing import IO
 
 from tests.conftest import ROOT
 
@@ -41,7 +42,13 @@ class Command:
         Its process id.
     """
 
-    def __init__(self, folder: Path, *arguments: object, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *arguments: object,
+        environment: Mapping[str, str] | None = None,
+        stdin: int | IO[bytes] = subprocess.DEVNULL,
+    ) -> None:
         self._mark = uuid.uuid4().hex
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("LIFELINE_")}
         self._out = folder / f"{self._mark}.out"
@@ -51,7 +58,7 @@ class Command:
                 [sys.executable, "-m", "flows.cli", *map(str, arguments)],
                 cwd=folder,
                 env=inherited | _ENVIRONMENT | {_MARK: self._mark} | dict(environment or {}),
-                stdin=subprocess.DEVNULL,
+                stdin=stdin,
                 stdout=out,
                 stderr=err,
                 start_new_session=True,
