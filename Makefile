@@ -6,7 +6,7 @@ SHELL := /bin/bash
 
 VENV := .venv
 BIN := $(VENV)/bin
-SOURCES := domain detectors operators sources sinks simulators workbench console flows cities perf tests
+SOURCES := domain detectors operators sources sinks simulators workbench reports console flows cities perf tests
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 DATA ?= ../shared/data

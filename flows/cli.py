@@ -21,6 +21,7 @@ from flows.commands.doctor import doctor
 from flows.commands.record import record
 from flows.commands.rehearse import rehearse
 from flows.commands.replay import replay
+from flows.commands.report import report
 from flows.commands.review import review
 from flows.commands.score import score
 from flows.commands.simulate import simulate
@@ -56,6 +57,7 @@ for command in (
     app.command()(command)
 app.add_typer(clickhouse, name="clickhouse")
 app.add_typer(dlq, name="dlq")
+app.add_typer(report, name="report")
 app.add_typer(console, name="console")
 
 

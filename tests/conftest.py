@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from clickhouse_connect.driver.client import Client
@@ -12,6 +13,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis.configuration import set_hypothesis_home_dir
 
 from domain.kernel_cache import use_kernel_cache
+
+if TYPE_CHECKING:
+    from tests.hour import Hour
 
 ROOT = Path(__file__).parents[1]
 
@@ -47,3 +51,12 @@ def engine(directory: Path) -> Iterator[Client]:
     client = connect(f"chdb://{directory}?database=default")
     yield client
     client.close()
+
+
+@pytest.fixture(scope="session")
+def hour(directory: Path, engine: Client) -> Iterator[Hour]:
+    """An hour of a part of Bozhou in that directory, for whoever looks at what is stored."""
+    from tests.hour import an_hour
+
+    with an_hour(directory) as hour:
+        yield hour

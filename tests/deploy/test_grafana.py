@@ -18,8 +18,8 @@ import yaml  # type: ignore[import-untyped]
 from domain.clock import HOUR, MILLISECOND
 from simulators.scenario import START
 from tests.conftest import ROOT
-from tests.deploy.conftest import Hour
 from tests.deploy.grafana import Query, Range, dashboards, expanded, interpolated, queries_of
+from tests.hour import Hour
 
 GRAFANA = ROOT / "deploy/grafana"
 BOARDS = dashboards(GRAFANA / "dashboards")
@@ -48,7 +48,7 @@ EMPTY = {
 def ask(hour: Hour, sql: str, params: Mapping[str, str] = {}) -> tuple[int, Mapping[str, str], bytes]:
     """One query, put as the data source's driver puts it (clickhouse-go over HTTP, gzip)."""
     connection = HTTPConnection(hour.serving.host, hour.serving.port, timeout=60)
-    query = {"database": "hour", "default_format": "Native", "client_protocol_version": "54485", **params}
+    query = {"database": "hour", "default_format": "Native", "client_protocol_version": "54460", **params}
     headers = {
         "User-Agent": "grafana/13.2.2 clickhouse-datasource/4.12.0 clickhouse-go/2.50.0 (lv:go/1.26; os:linux)",
         "Authorization": "Basic " + b64encode(b"default:grafana").decode(),

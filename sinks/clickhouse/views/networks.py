@@ -35,11 +35,13 @@ SELECT
     if(count(night_m3h) OVER before > 0, median(night_m3h) OVER before, NULL) AS usual_m3h,
     night_m3h - usual_m3h AS rise_m3h
 FROM (
-    SELECT {day("start")} AS night, flows.sensor AS sensor, any(zone) AS zone, any(asset) AS asset,
-        avgWeightedIf(mean * {_M3H}, count, toHour(start, {ZONE}) IN (2, 3)) AS asleep,
-        if(isNaN(asleep), NULL, asleep) AS night_m3h, avgWeighted(mean * {_M3H}, count) AS day_m3h
-    FROM aggregates_1h AS flows INNER JOIN registry ON registry.sensor = flows.sensor
-    WHERE kind = 'flow' GROUP BY night, sensor
+    SELECT night, sensor, any(in_zone) AS zone, any(on_asset) AS asset,
+        sumIf(weighed, asleep) / nullIf(sumIf(count, asleep), 0) AS night_m3h, sum(weighed) / sum(count) AS day_m3h
+    FROM (
+        SELECT {day("start")} AS night, flows.sensor AS sensor, zone AS in_zone, asset AS on_asset,
+            toHour(start, {ZONE}) IN (2, 3) AS asleep, count, mean * {_M3H} * count AS weighed
+        FROM aggregates_1h AS flows INNER JOIN registry ON registry.sensor = flows.sensor WHERE kind = 'flow'
+    ) GROUP BY night, sensor
 ) WINDOW before AS (PARTITION BY sensor ORDER BY night ROWS BETWEEN 14 PRECEDING AND 1 PRECEDING)
 """
 
@@ -66,7 +68,7 @@ _BRIDGE_DAYS: Final = f"""
 CREATE VIEW bridge_days AS
 SELECT
     {day("start")} AS day, asset, any(name) AS asset_name, kind, any(unit) AS unit, uniqExact(hours.sensor) AS sensors,
-    sum(count) AS readings, min(low) AS min, avgWeighted(mean, count) AS mean, max(high) AS max,
+    sum(count) AS readings, min(low) AS min, sum(hours.mean * count) / sum(count) AS mean, max(high) AS max,
     max(swing) AS greatest_swing, argMax(hours.sensor, swing) AS greatest_swing_at
 FROM (
     SELECT start, stored.sensor AS sensor, asset, asset_name AS name, registry.kind AS kind, unit, count, mean,

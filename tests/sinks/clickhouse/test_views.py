@@ -347,14 +347,14 @@ def test_water_balance(town: Client) -> None:
 
 def test_night_flow(town: Client) -> None:
     """The mean from two to four in the city's night, against the median of the nights before."""
-    for day, value in enumerate([40.0, 44.0, 42.0, 70.0]):
+    for day, value in enumerate([40.5, 44.0, 42.0, 70.0]):
         hours(town, "F1", {24 * day + 2: value - 2, 24 * day + 3: value + 2, 24 * day + 12: 100.0})
     hours(town, "F1", {24 * 4 + 12: 100.0})
     found = rows(town, "SELECT night, night_m3h, day_m3h, usual_m3h, rise_m3h FROM night_flow ORDER BY night")
     assert [row[1:] for row in found] == [
-        (40, 60, None, None),
-        (44, pytest.approx(188 / 3), 40, 4),
-        (42, pytest.approx(184 / 3), 42, 0),
+        (40.5, pytest.approx(181 / 3), None, None),
+        (44, pytest.approx(188 / 3), 40.5, 3.5),
+        (42, pytest.approx(184 / 3), 42.25, -0.25),
         (70, 80, 42, 28),
         (None, 100, 43, None),
     ]
@@ -382,7 +382,8 @@ def test_gas_accumulations(town: Client) -> None:
 
 def test_bridges(town: Client) -> None:
     """What a structure measured in a day; points are taken for alerts, and nothing is said of one that is silent."""
-    hours(town, "B1", {0: 5.0, 1: 9.0})
+    hours(town, "B1", {0: -5.5})
+    hours(town, "B1", {1: 9.0}, readings=30)
     hours(town, "G1", {0: 5.0})
     hours(town, "B1", {30: 5.0}, readings=10)
     alert(town, 1, 10, 30, asset="B", kind="bridge-overload", level=1)
@@ -392,7 +393,7 @@ def test_bridges(town: Client) -> None:
     action(town, "judge", 50, alert=uuid(4), verdict="false")
     finding(town, 1, "B1", 5, 6, kind="sensor-fault", verdict="fault", reason="stuck")
     assert rows(town, "SELECT * FROM bridge_days ORDER BY day LIMIT 1") == [
-        (DAY, "B", "Stone bridge", "strain", "um/m", 1, 120, 4, 7, 10, 6, "B1")
+        (DAY, "B", "Stone bridge", "strain", "um/m", 1, 90, -6.5, pytest.approx(-2 / 3), 10, 16.5, "B1")
     ]
     found = rows(
         town,
@@ -400,7 +401,7 @@ def test_bridges(town: Client) -> None:
         "FROM bridge_health ORDER BY day",
     )
     assert found == [
-        (DAY, "Stone bridge", "Z1", "street", 1, 1, 1, 2, 1, 75, "B"),
+        (DAY, "Stone bridge", "Z1", "street", 1, 0.75, 1, 2, 1, 75, "B"),
         (date(2026, 3, 11), "Stone bridge", "Z1", "street", 1, pytest.approx(1 / 6), 0, 0, None, 100, "unknown"),
     ]
 

@@ -1,12 +1,12 @@
-"""An hour of a part of Bozhou, stored by the engine and served as in the default installation."""
+"""An hour of a part of Bozhou, stored by the engine and served as in the default installation: the fixture `hour`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import pytest
 from clickhouse_connect.driver.client import Client
 
 from domain.city import City
@@ -62,8 +62,9 @@ def zone_of(city: City, zone: str) -> City:
     )
 
 
-@pytest.fixture(scope="session")
-def hour(directory: Path, engine: Client) -> Iterator[Hour]:
+@contextmanager
+def an_hour(directory: Path) -> Iterator[Hour]:
+    """Simulate it into an embedded directory, and serve it."""
     city = zone_of(load_city("bozhou"), "BZ-Z15")
     acted = scenario(city, TIMETABLE, HOUR, 1, START)
     settings = load_settings("bozhou").model_copy(update={"shards": 1, "block": HOUR})
