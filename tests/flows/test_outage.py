@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.flows.command import Command, free_port, scrape, total, until
+from tests.flows.command import Command, free_port, scrape, until
 from tests.flows.conftest import Town
 from tests.flows.stored import differences, tables
 
@@ -119,8 +119,8 @@ def test_killed_then_a_stranger(town: Town, place: Place, desk: Desk) -> None:
         until(lambda: any(name.startswith("gas-leak") for name in desk.came), lambda: engine.running)
         # The gas rises 8 s after the 600th reading and is an alert when its pane has closed, 3 s later at the most.
         assert min(at for name, at in desk.came.items() if name.startswith("gas-leak")) - begun < 11 / 6 + IN_TIME
-        until(lambda: total(place.metrics, "lifeline_sink_up") == 0, lambda: engine.running)
-        assert "lifeline_outbox_age_seconds" in scrape(place.metrics)
+        until(lambda: 'lifeline_sink_up{sink="clickhouse"} 0.0' in scrape(place.metrics), lambda: engine.running)
+        assert 'lifeline_outbox_age_seconds{sink="clickhouse"}' in scrape(place.metrics)
         place.waits(engine)
         with place.database("another") as stranger:
             until(lambda: "AUTHENTICATION_FAILED" in engine.err, lambda: engine.running, said=lambda: engine.err)
