@@ -15,12 +15,14 @@ import numpy as np
 import orjson
 from clickhouse_connect.driver.client import Client
 
+from domain.actions import Action
 from domain.city import City
 from domain.clock import MILLISECOND, TS_MIN, floor_to, iso
 from domain.findings import AlertEvent, VideoEvent
 from domain.records import Columns, DeadLetter, Decoded, LateRows, RawBatch
 from domain.settings import EngineSettings
 from flows.review import Reviewed, review
+from operators.alerts.handling import Refusal
 from operators.decode import Decoder, Reject
 from sinks.clickhouse.client import translated
 from sinks.clickhouse.native import Column, encode
@@ -33,6 +35,8 @@ __all__ = ["Count", "Filter", "Redriven", "Revived", "counts", "letters", "redri
 _FUTURE: Final = "from-the-future"
 #: Reasons for which a message that was cut to `keep_dead` bytes would be refused now, whatever was wrong with it.
 _CUT: Final = frozenset({Reject.NOT_JSON.value, Reject.NOT_UTF8.value, Reject.BAD_ARROW.value})
+#: Reasons of actions that were good, at a time when they could change nothing.
+_LATE: Final = frozenset(reason.value for reason in Refusal)
 _AT_ONCE: Final = 10_000
 
 _Mark = tuple[str, int, int, str, str]  # partition, offset, row; reason and detail where it is still dead
@@ -130,11 +134,12 @@ class Revived:
 
     rows: LateRows
     video: tuple[VideoEvent, ...]
+    actions: tuple[Action, ...]
     dead: tuple[DeadLetter, ...]  # what is still refused: the letter itself, or rows of it
 
     def refusal(self, letter: DeadLetter) -> DeadLetter | None:
         """Why the letter is still dead; None when it was of use."""
-        if len(self.rows) or self.video or not self.dead:
+        if len(self.rows) or self.video or self.actions or not self.dead:
             return None
         return replace(self.dead[0], offset=letter.offset, row=letter.row, payload=letter.payload)
 
@@ -147,22 +152,26 @@ def revive(letter: DeadLetter, decoder: Decoder, settings: EngineSettings) -> Re
     decoded = decoder.decode(_batch(letter))
     rows = np.arange(len(decoded))
     video = [event for _, event in decoded.video]
+    # An action is kept for the record; what it was about has gone on without it.
+    actions = [replace(action, known=action.ts) for _, action in decoded.actions]
     dead = list(decoded.dead)
-    if letter.reason == REFUSED:  # a row of a table, and no message
+    if letter.reason == REFUSED or letter.reason in _LATE:  # no message; or one whose time is over
         return _still(letter, letter.detail)
     if letter.reason == _FUTURE:  # its bytes are those of the whole message, the rest of which was used
         rows, dead = rows[rows == letter.row], []
         video = video if letter.row < 0 else []
-        if not len(rows) and not video:
+        if not len(rows) and not video and not actions:
             return _still(letter, letter.detail)
     elif dead and dead[0].reason in _CUT and len(letter.payload) >= settings.keep_dead:
         return _still(letter, f"{letter.detail} (only its first {settings.keep_dead} bytes were kept)")
     limit = letter.recorded + settings.time.max_ahead if letter.recorded else np.iinfo(np.int64).max
-    ahead = [*decoded.ts[rows][decoded.ts[rows] > limit].tolist(), *(e.ts for e in video if e.ts > limit)]
+    times = (*decoded.ts[rows].tolist(), *(event.ts for event in video), *(action.ts for action in actions))
+    ahead = [ts for ts in times if ts > limit]
     if ahead:
         detail = f"{iso(max(ahead))} is ahead of the recorded time {iso(letter.recorded)}"
         return _still(replace(letter, reason=_FUTURE), letter.detail if letter.reason == _FUTURE else detail)
-    return Revived(_late(letter, decoded, rows), tuple(replace(e, known=e.ts) for e in video), tuple(dead))
+    video = [replace(event, known=event.ts) for event in video]
+    return Revived(_late(letter, decoded, rows), tuple(video), tuple(actions), tuple(dead))
 
 
 def _batch(letter: DeadLetter) -> RawBatch | Columns:
@@ -187,7 +196,7 @@ def _batch(letter: DeadLetter) -> RawBatch | Columns:
 def _still(letter: DeadLetter, detail: str) -> Revived:
     none = np.empty(0, np.int64)
     rows = LateRows(letter.partition, none.astype(np.int32), none, none.astype(float), none, none, none)
-    return Revived(rows, (), (replace(letter, detail=detail),))
+    return Revived(rows, (), (), (replace(letter, detail=detail),))
 
 
 def _late(letter: DeadLetter, decoded: Decoded, rows: Any) -> LateRows:
@@ -254,7 +263,7 @@ def redrive(
             readings, video = readings + len(revived.rows), video + len(revived.video)
             times = (*revived.rows.ts.tolist(), *(event.ts for event in revived.video))
             first = min((first, *times) if first is not None else times, default=None)
-            held += [revived.rows, *revived.video, *revived.dead]
+            held += [revived.rows, *revived.video, *revived.actions, *revived.dead]
         if len(held) >= _AT_ONCE and not dry_run:
             writer.write(held)
             held.clear()

@@ -126,7 +126,9 @@ def future_letters(
         if ahead(m, event.ts)
     ]
     letters += [
-        letter(m, -1, action.ts, action.actor, action.to_json()) for m, action in rows.actions if ahead(m, action.ts)
+        letter(m, action.origin.row, action.ts, action.actor, action.to_json())
+        for m, action in rows.actions
+        if ahead(m, action.ts)
     ]
     if len(letters) > stamps.future:
         video = tuple((m, event) for m, event in rows.video if not ahead(m, event.ts))

@@ -120,7 +120,7 @@ class Handling:
         made = alert.handled_as(life.alert)
         if type is AlertEventType.ESCALATED:  # acknowledged and shelved was another alert than this
             made = replace(made, acknowledged=0, acknowledged_by="", shelved_until=0, shelved_by="")
-            life.said["shelf"] = life.said["note"] = (now, "")
+            life.said["shelf"] = life.said["receipt"] = (now, "")
         if self._attended:
             latched = made.latched or self._of(made.level).latched
             made = replace(made, latched=latched, suppressed=self._maintenance.covers(made))
@@ -150,7 +150,7 @@ class Handling:
     def _handle(self, life: Life, action: Action, now: int) -> None:
         alert = life.alert
         match action.verb:
-            case Verb.ACKNOWLEDGE if self._is_later(life, "note", action) and not alert.acknowledged:
+            case Verb.ACKNOWLEDGE if self._is_later(life, "receipt", action) and not alert.acknowledged:
                 acknowledged = replace(alert, acknowledged=action.ts, acknowledged_by=action.actor)
                 self._say(life, AlertEventType.ACKNOWLEDGED, acknowledged, now, action.comment)
                 after = self._of(alert.level).realarm_after
@@ -167,7 +167,7 @@ class Handling:
                     self._unshelve(life, now, f"by {action.actor}")
             case Verb.JUDGE if self._is_later(life, "judgement", action) and alert.judged != action.verdict:
                 self._say(life, AlertEventType.JUDGED, replace(alert, judged=action.verdict), now, action.comment)
-            case Verb.CLOSE if not alert.closed:
+            case Verb.CLOSE if self._is_later(life, "close", action) and not alert.closed:
                 if alert.active or not alert.acknowledged:
                     state = "is still active" if alert.active else "has not been acknowledged"
                     self._refuse(action, Refusal.WRONG_STATE, f"close: alert {alert.id} {state}")
@@ -242,7 +242,7 @@ class Handling:
         elif not alert.quiet and life.realarm <= now:
             again = replace(alert, acknowledged=0, acknowledged_by="")
             by = f"acknowledged by {alert.acknowledged_by} at {iso(alert.acknowledged)}, and still active"
-            life.said["note"] = (now, "")
+            life.said["receipt"] = (now, "")
             self._say(life, AlertEventType.REALARMED, again, now, by)
             self._ask(life, now)
 
