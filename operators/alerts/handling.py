@@ -97,12 +97,12 @@ class Handling:
 
     def step(self, steps: Iterable[Step], actions: Iterable[Action], now: int) -> list[AlertEvent]:
         """What the desk hears at `now`, ns: of delays that have passed, of the signs' steps, and of what people did."""
+        self._forget(now)
         self._due(now)
         for type, alert in steps:
             self._happens(type, alert, now)
         for action in actions:
             self._done(action, now)
-        self._forget(now)
         events, self._events = self._events, []
         return events
 
