@@ -188,9 +188,8 @@ def _desk(entry: Entry[DeskPolicy], parts: Parts, problems: Problems) -> None:
                 message = _unknown(unit, "units", parts.ids["units"])
                 problems.add(entry.place("level"), f"{where}.escalate_to", message)
         if policy.escalate_to and not policy.acknowledge_within:
-            problems.add(
-                entry.place("level"), f"{where}.acknowledge_within", "expected a time, as escalate_to needs one"
-            )
+            missing = f"{where}.acknowledge_within"
+            problems.add(entry.place("level"), missing, "expected a time, since escalate_to needs one")
 
 
 def _recording(entry: Entry[RecordingFormat], sensors: Collection[str] | None, problems: Problems) -> None:

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from domain.city import Asset, Camera, City, Level, Pipe, Sensor, Unit, Zone
 from domain.city_files import find_city, load_city, load_settings, write_city
+from domain.clock import HOUR, MINUTE
+from domain.desk import DeskPolicy, LevelPolicy
 from domain.errors import ConfigError, Problem
 from domain.monitors import Monitor, Select, VideoRule
 from domain.recording import RecordingFormat
@@ -263,6 +265,47 @@ def test_a_small_city_in_one_file(tmp_path: Path):
     city = load_city(tmp_path)
     assert city.sensors == (Sensor("S", "k", "m", "Z"),)
     assert load_settings(tmp_path) == EngineSettings()
+
+
+DESK = """
+[desk]
+shelve_most = "8 h"
+
+[[desk.level]]
+rank = 1
+acknowledge_within = "2 min"
+escalate_to = ["U-GAS", "U-WATER"]
+latched = true
+"""
+
+
+def test_what_is_expected_of_the_desk(folder: Path, tmp_path: Path):
+    """It is read, and written as it was read; where nothing is said, the gravest level is latched."""
+    assert load_city(folder).desk == DeskPolicy()
+    (folder / "city.toml").write_text(FILES["city.toml"] + DESK)
+    city = load_city(folder)
+    level = LevelPolicy(1, 2 * MINUTE, ("U-GAS", "U-WATER"), latched=True)
+    assert city.desk == DeskPolicy(shelve_most=8 * HOUR, level=(level,))
+    write_city(city, tmp_path / "again")
+    assert load_city(tmp_path / "again") == city
+
+
+@pytest.mark.parametrize(
+    ("there", "instead", "words"),
+    [
+        ("shelve_most", "shelve_mots", "did you mean 'shelve_most'"),
+        ("rank = 1\nack", "rank = 7\nack", "expected one of 1, 2, got 7"),
+        ('"U-GAS"', '"U-GAZ"', "did you mean 'U-GAS'"),
+        ('acknowledge_within = "2 min"\n', "", "since escalate_to needs one"),
+        ('"8 h"', "8", "duration with its unit"),
+        ("latched = true", "latched = true\n[[desk.level]]\nrank = 1", "each level once"),
+    ],
+)
+def test_what_is_wrong_with_the_desk(folder: Path, there: str, instead: str, words: str):
+    """Unknown fields, levels and units are refused."""
+    (folder / "city.toml").write_text(FILES["city.toml"] + DESK.replace(there, instead))
+    with pytest.raises(ConfigError, match=words):
+        load_city(folder)
 
 
 @pytest.mark.parametrize("name", ["skap", "no/such/folder", "x" * 5000, "a\0b"])

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 from threading import Event
 from typing import Any
+from uuid import UUID
 
 import pytest
 
+from domain.actions import Action, Verb
 from domain.clock import NEVER, SECOND
 from domain.records import DeadLetter, Frame, RawBatch
 from domain.settings import EngineSettings
@@ -102,6 +105,30 @@ def test_a_quiet_partition_ticks_only_live() -> None:
     expected = T0 + 60 * SECOND - SETTINGS.time.idle - TICK_MARGIN
     assert {frame.watermark for frame in ticked if isinstance(frame, Frame)} == {expected}
     assert live.next() is None, "the same tick is told once"
+
+
+def test_a_prompt_partition_holds_nobody_up() -> None:
+    """What tells things as they happen waits for nothing late, follows its own clock, and may be silent for days."""
+
+    class Journal(Given):
+        prompt = True
+        clock = staticmethod(lambda: T0 + 7200 * SECOND)
+
+    action = Action(UUID(int=1), Verb.COMMENT, T0 + SECOND, "li.na", alert=UUID(int=2), comment="seen")
+    late = replace(action, id=UUID(int=3), ts=T0)
+    intake = _intake(Journal(_batch((1, action.to_json())), None, _batch((7300, late.to_json()), at=1)))
+    first, ticked, last = intake.next(), intake.next(), intake.next()
+    assert first is not None
+    assert {frame.watermark for frame in first if isinstance(frame, Frame)} == {T0 + SECOND}
+    assert [frame.actions for frame in first if isinstance(frame, Frame) and frame.actions] == [
+        (replace(action, known=T0 + SECOND),)
+    ]
+    assert ticked is not None
+    assert {frame.watermark for frame in ticked if isinstance(frame, Frame)} == {T0 + 7200 * SECOND - TICK_MARGIN}
+    assert all(not frame.findings for frame in ticked if isinstance(frame, Frame))
+    assert last is not None
+    known = [action.known for frame in last if isinstance(frame, Frame) for action in frame.actions]
+    assert known == [T0 + 7300 * SECOND]  # nothing is known before the time that others may have acted on
 
 
 def test_the_end_closes_the_last_pane() -> None:

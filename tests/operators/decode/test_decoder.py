@@ -7,6 +7,7 @@ import struct
 from datetime import datetime
 from itertools import pairwise
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import orjson
@@ -15,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.actions import Action, Origin, Verb
 from domain.clock import MILLISECOND, TS_MAX, TS_MIN
 from domain.identity import identify
 from domain.records import Columns, Decoded, RawBatch
@@ -255,6 +257,36 @@ def test_a_video_event_has_the_same_id_whenever_it_is_read() -> None:
     assert message == 0
     assert found.id == identify("video", "C1", MS * MILLISECOND, "waterlogging")
     assert (found.camera, found.confidence, found.place, found.clip) == ("C1", 0.93, "桥", "")
+
+
+def test_actions_stand_beside_readings() -> None:
+    """With where they stood, so that the desk can refuse them; in a list the rows of readings count as well."""
+    seen = Action(UUID(int=1), Verb.ACKNOWLEDGE, MS * MILLISECOND, "li.na", alert=UUID(int=2))
+    works = Action(UUID(int=3), Verb.OUT_OF_SERVICE, MS * MILLISECOND, "li.na", sensor="C1", reason="works")
+    reading = b'{"sensor":"G1","ts":1764000000123,"value":1.5}'
+    decoded = decode(seen.to_json(), reading, b"[" + reading + b"," + works.to_json() + b"]")
+    assert decoded.actions == ((0, seen), (2, works))
+    assert [action.origin for _, action in decoded.actions] == [Origin("p", 100, 0, 0), Origin("p", 102, 1, 2)]
+    assert len(decoded) == 2
+    assert not decoded.dead
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"action": "resume", "asset": "elsewhere"}, Reject.UNKNOWN_ASSET),
+        ({"action": "in-service", "sensor": "elsewhere"}, Reject.UNKNOWN_SENSOR),
+        ({"action": "acknowledge"}, Reject.BAD_ACTION),
+        ({"action": 7}, Reject.BAD_ACTION),
+        ({"action": "comment", "alert": str(UUID(int=1)), "comment": "x", "colour": "red"}, Reject.BAD_ACTION),
+    ],
+)
+def test_an_action_that_cannot_be_used(change: dict[str, Any], reason: Reject) -> None:
+    """It becomes a dead letter with its reason."""
+    message = {"id": str(UUID(int=1)), "ts": MS, "actor": "li.na"} | change
+    decoded = decode(orjson.dumps(message))
+    assert [letter.reason for letter in decoded.dead] == [reason]
+    assert not decoded.actions
 
 
 def test_a_message_ends_where_it_ends() -> None:
