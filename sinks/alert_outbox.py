@@ -162,32 +162,42 @@ class AlertOutbox(outbox.Outbox[Notes]):
             try:
                 self._sent += self._channel.send(rest[:1] if alone else rest)
             except SinkRefused as refusal:
-                if alone or len(rest) == 1:
-                    self._refused(rest[0], refusal)
-                    self._sent += 1
-                alone = True  # the others are not to blame
+                reason: Exception = refusal
             except SinkError as error:
                 self._last = str(error)
                 raise
+            except Exception as error:  # no message can be made of it: no reason to be silent about all others
+                reason = error
+            else:
+                continue
+            if alone or len(rest) == 1:
+                self._refused(rest[0], reason)
+                self._sent += 1
+            alone = True  # the others are not to blame
         self._sent = 0
 
     def stand(self) -> None:
         """Tell again of what stands."""
         if events := list(self._standing()):
-            self._channel.say(events)
+            try:
+                self._channel.say(events)
+            except SinkRefused as refusal:
+                log.warning("%s does not take again what stands: %s", self.name, refusal)
 
     def disconnect(self) -> None:
         """Close the channel."""
         self._channel.close()
 
-    def _refused(self, note: Note, refusal: SinkRefused) -> None:
+    def _refused(self, note: Note, reason: Exception) -> None:
         """Keep what the receiver will never take for somebody to look at."""
         metrics.ALERTS_GIVEN_UP.labels(self.name, "refused").inc()
         kept = ""
         if self._spool is not None:
             try:
-                path = self._spool.write(Notes.of([note]))
-                kept = f"; it is kept as {self._spool.set_aside(path, 'refused')}" if path else ""
+                with self._spooling:
+                    path = self._spool.write(Notes.of([note]))
+                    kept = f"; it is kept as {self._spool.set_aside(path, 'refused')}" if path else ""
             except OSError as error:
                 kept = f"; it cannot be kept: {error}"
-        log.error("%s does not take step %s of an alert: %s%s", self.name, note.event.id, refusal, kept)
+        said = reason if isinstance(reason, SinkRefused) else repr(reason)
+        log.error("%s does not take step %s of an alert: %s%s", self.name, note.event.id, said, kept)

@@ -87,12 +87,12 @@ class AlertmanagerWriter(Channel):
                 newest[event.alert.id] = event
         if not newest:
             return
-        body = orjson.dumps([self.render(event.alert) for event in newest.values()])
+        body = orjson.dumps([self.render(event.alert, event.ts) for event in newest.values()])
         self._poster.post(body, {"Content-Type": "application/json"})
         metrics.SINK_ROWS.labels(self._label, "alerts").inc(len(newest))
 
-    def render(self, alert: Alert) -> dict[str, Any]:
-        """An alert as the API takes it."""
+    def render(self, alert: Alert, ts: int = 0) -> dict[str, Any]:
+        """An alert as the API takes it, after its step at `ts`, ns. One that people want to hear nothing of is over."""
         level = self._levels.get(alert.level)
         labels = {
             "alertname": alert.kind,
@@ -114,11 +114,15 @@ class AlertmanagerWriter(Channel):
             "clips": " ".join(alert.clips),
             "onset": timestamp(alert.onset) or "",
             "position": f"{alert.lat:.6f},{alert.lon:.6f}" if alert.lat or alert.lon else "",
+            "acknowledged": f"by {alert.acknowledged_by}" if alert.acknowledged else "",
+            "shelved": f"by {alert.shelved_by} until {timestamp(alert.shelved_until)}" if alert.shelved_until else "",
+            "suppressed": "in maintenance or out of service" if alert.suppressed else "",
             "pipe": f"{alert.pipe}: {alert.offset:.0f} m from its start, within {alert.radius:.0f} m"
             * bool(alert.pipe),
         }
         begun = alert.raised or alert.onset
-        ended = max(alert.cleared, begun) if alert.cleared else alert.updated + self._hold
+        over = alert.cleared or (ts if alert.quiet else 0)
+        ended = max(over, begun) if over else alert.updated + self._hold
         return {
             "labels": {name: text for name, text in labels.items() if text},
             "annotations": {name: text for name, text in annotations.items() if text},

@@ -1,8 +1,8 @@
 """Alert events as messages of the Common Alerting Protocol (OASIS CAP 1.2), by POST or as files in a folder.
 
-The first that a receiver is told of an alert is an Alert; what follows is an Update, and its end, or that it should not
-have been, a Cancel; both refer to the message before. An alert that was over before anybody was told of it is no
-message.
+The first that a receiver is told of an alert is an Alert; what follows is an Update, and its end, or that nobody is to
+act on it (it should not have been, it is shelved or suppressed), a Cancel; both refer to the message before. An alert
+that was over before anybody was told of it is no message.
 """
 
 from __future__ import annotations
@@ -49,8 +49,6 @@ _SEVERITIES: Final = {1: "Extreme", 2: "Severe", 3: "Moderate"}
 #: XML 1.0 has no place for these.
 _UNSPEAKABLE: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
-_OVER: Final = frozenset({AlertEventType.CLEARED, AlertEventType.WITHDRAWN})
-
 
 class Outlet(Protocol):
     """Where messages go."""
@@ -71,16 +69,13 @@ class CapWriter(Channel):
         Where to.
     """
 
-    hears: ClassVar[frozenset[AlertEventType] | None] = frozenset(
-        {
-            AlertEventType.RAISED,
-            AlertEventType.UPDATED,
-            AlertEventType.ESCALATED,
-            AlertEventType.CLEARED,
-            AlertEventType.AMENDED,
-            AlertEventType.WITHDRAWN,
-        }
-    )
+    hears: ClassVar[frozenset[AlertEventType] | None] = frozenset(AlertEventType) - {
+        AlertEventType.ACKNOWLEDGED,
+        AlertEventType.OVERDUE,
+        AlertEventType.REALARMED,
+        AlertEventType.JUDGED,
+        AlertEventType.CLOSED,
+    }
 
     def __init__(self, settings: Cap, city: City, outlet: Outlet) -> None:
         self._settings, self._city, self._outlet = settings, city, outlet
@@ -88,7 +83,7 @@ class CapWriter(Channel):
     def send(self, notes: Sequence[Note]) -> int:
         """The first."""
         note = notes[0]
-        if note.before is None and not note.event.alert.active:
+        if note.before is None and not _stands(note.event.alert):
             return 1
         self._outlet.put(str(note.event.id), render(note, self._settings, self._city))
         metrics.SINK_ROWS.labels(self._settings.name, "alerts").inc()
@@ -156,13 +151,13 @@ def render(note: Note, settings: Cap, city: City) -> bytes:
     _put(root, "sender", settings.sender)
     _put(root, "sent", _time(event.ts, zone))
     _put(root, "status", settings.status)
-    _put(root, "msgType", "Cancel" if event.type in _OVER else "Update" if note.before else "Alert")
+    _put(root, "msgType", "Cancel" if not _stands(event.alert) else "Update" if note.before else "Alert")
     _put(root, "scope", settings.scope)
     if settings.scope == "Restricted":
         _put(root, "restriction", settings.restriction)
     if settings.scope == "Private":
         _put(root, "addresses", " ".join(settings.addresses))
-    _put(root, "note", event.note)
+    _put(root, "note", event.note or ("" if event.alert.active == _stands(event.alert) else str(event.type)))
     if note.before is not None:
         _put(root, "references", _reference(note.before, settings.sender, zone))
     _put(root, "incidents", str(event.alert.id))
@@ -178,10 +173,17 @@ def _info(root: ElementTree.Element, event: AlertEvent, settings: Cap, city: Cit
     for category in next((names for part, names in _CATEGORIES if part in alert.kind), ("Infra",)):
         _put(info, "category", category)
     _put(info, "event", alert.kind)
-    _put(info, "responseType", "AllClear" if not alert.active else "Execute" if alert.urgent else "Monitor")
-    _put(info, "urgency", "Past" if not alert.active else "Immediate" if alert.urgent else "Expected")
+    if not alert.active:
+        response, urgency = "AllClear", "Past"
+    elif alert.quiet:
+        response, urgency = "None", "Unknown"
+    else:
+        response = "Monitor" if settings.scope == "Public" else "Assess"
+        urgency = "Immediate" if alert.urgent else "Expected"
+    _put(info, "responseType", response)
+    _put(info, "urgency", urgency)
     _put(info, "severity", _SEVERITIES.get(alert.level, "Minor"))
-    _put(info, "certainty", _certainty(alert))
+    _put(info, "certainty", _certainty(event))
     _put(info, "onset", _time(alert.onset, zone))
     if alert.cleared:
         _put(info, "expires", _time(alert.cleared, zone))
@@ -208,9 +210,17 @@ def _info(root: ElementTree.Element, event: AlertEvent, settings: Cap, city: Cit
         _put(area, "circle", f"{alert.lat:.6f},{alert.lon:.6f} {alert.radius / 1000:.3f}")
 
 
-def _certainty(alert: Alert) -> str:
+def _stands(alert: Alert) -> bool:
+    """Whether anybody is to act on it."""
+    return alert.active and not alert.quiet
+
+
+def _certainty(event: AlertEvent) -> str:
     """In CAP's words; a corroboration of 0.75 is that of two sensors that agree."""
-    return "Observed" if alert.corroboration >= 0.75 else "Likely" if alert.corroboration > 0.5 else "Possible"
+    if event.type is AlertEventType.WITHDRAWN:
+        return "Unlikely"
+    sure = event.alert.corroboration
+    return "Observed" if sure >= 0.75 else "Likely" if sure > 0.5 else "Possible"
 
 
 def _reference(told: Told, sender: str, zone: ZoneInfo) -> str:

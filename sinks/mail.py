@@ -1,7 +1,7 @@
 """Alert events by e-mail, for people: what came at once is one message, what is of one alert is one thread.
 
 A message's id is made of its events, so a mail system that sees one twice can tell. Nobody wants a mail a minute, so an
-alert's updates are left out: what is graver, over or corrected is not.
+alert's updates are left out, and what people do who know of it: what is graver, over, corrected or overdue is not.
 """
 
 from __future__ import annotations
@@ -49,15 +49,12 @@ class MailWriter(Channel):
         Names the levels and the units, and has the time zone in which times are given.
     """
 
-    hears: ClassVar[frozenset[AlertEventType] | None] = frozenset(
-        {
-            AlertEventType.RAISED,
-            AlertEventType.ESCALATED,
-            AlertEventType.CLEARED,
-            AlertEventType.AMENDED,
-            AlertEventType.WITHDRAWN,
-        }
-    )
+    hears: ClassVar[frozenset[AlertEventType] | None] = frozenset(AlertEventType) - {
+        AlertEventType.UPDATED,
+        AlertEventType.ACKNOWLEDGED,
+        AlertEventType.JUDGED,
+        AlertEventType.CLOSED,
+    }
 
     def __init__(self, settings: Mail, city: City) -> None:
         self._settings, self._city = settings, city
@@ -163,6 +160,9 @@ class MailWriter(Channel):
             "seen by": ", ".join((*alert.sensors, *alert.cameras)),
             "clips": " ".join(alert.clips),
             "answers": ", ".join(filter(None, (unit.name, unit.contact))) if unit else alert.owner,
+            "acknowledged": f"by {alert.acknowledged_by}" if alert.acknowledged else "",
+            "shelved": f"by {alert.shelved_by} until {self._time(alert.shelved_until)}" if alert.shelved_until else "",
+            "suppressed": "in maintenance or out of service" if alert.suppressed else "",
             "why": event.note,
             "alert": str(alert.id),
         }

@@ -28,7 +28,7 @@ __all__ = ["Delivery", "Heartbeats", "Receiver"]
 
 log = logging.getLogger(__name__)
 
-#: Notes in one parcel.
+#: Steps of alerts that are put into the outbox as one.
 MOST: Final = 500
 
 #: Alerts that are over, and of which it is remembered that a receiver was told.
@@ -131,6 +131,7 @@ class Delivery:
         self._told: dict[UUID, Told] = dict(state["told"]) if state else {}  # of alerts that are active
         self._over: dict[UUID, Told] = dict(state["over"]) if state else {}  # of alerts that are not
         if receiver.standing is not None and state:
+            receiver.standing.clear()
             receiver.standing.update(state["standing"])
 
     def take(self, events: Sequence[AlertEvent]) -> Iterable[Never]:
@@ -154,7 +155,7 @@ class Delivery:
             del self._over[next(iter(self._over))]
         if standing is not None:
             standing.pop(alert.id, None)
-            if alert.active:
+            if alert.active and not alert.quiet:
                 standing[alert.id] = event
         return Note(event, before)
 

@@ -7,7 +7,7 @@ import json
 import shutil
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -20,23 +20,57 @@ from clickhouse_connect.driver.client import Client
 
 from domain.errors import ConfigError
 from domain.health import Health
+from domain.receivers import Webhook
+from domain.toml_files import table
+from flows.cli import main
 from flows.commands.city import city
 from flows.commands.doctor import doctor
 from flows.doctor import machine
 from flows.doctor.broker import _clock, broker, topic
 from flows.doctor.checks import Check, Grade, carried_out
 from flows.doctor.database import database
+from flows.doctor.receivers import receiver
 from flows.run import Recovery
 from flows.status import Status
 from sinks.clickhouse.client import connect
 from sinks.clickhouse.schema import VERSION, ensure_schema
 from sinks.clickhouse.serve import Serving
 from sources.kafka import KafkaSource
-from tests.flows.conftest import Run
 from tests.flows.stored import chdb
-from tests.flows.town import reading, write_town
+from tests.flows.town import CITY, reading, write_town
 from tests.kafka_broker import Broker
 from tests.kafka_broker import broker as mock_broker
+
+Run = Callable[..., int]
+
+
+@pytest.fixture
+def lifeline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+    def run(*arguments: object) -> int:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setenv("COLUMNS", "200")
+        monkeypatch.setattr(sys, "argv", ["lifeline", *map(str, arguments)])
+        try:
+            main()
+        except SystemExit as end:
+            return end.code if isinstance(end.code, int) else int(bool(end.code))
+        return 0
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An embedded directory of this module, open as long as it runs: other modules here have their own."""
+    return tmp_path_factory.mktemp("doctor") / "clickhouse"
+
+
+@pytest.fixture(scope="module")
+def engine(directory: Path) -> Iterator[Client]:
+    """Keeps its engine up."""
+    client = connect(chdb(directory, "default"))
+    yield client
+    client.close()
 
 
 @pytest.fixture(scope="module")
@@ -279,9 +313,39 @@ def test_alertmanager(lifeline: Run, capsys: pytest.CaptureFixture[str], directo
         thread.join()
 
 
+def test_receivers(
+    lifeline: Run, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each that cannot be reached has failed, with what to do; nobody is told anything; secrets must be there."""
+    file = tmp_path / "receivers.toml"
+    entries: list[dict[str, Any]] = [
+        {"name": "papers", "type": "cap", "url": f"file://{tmp_path}/cap", "sender": "city.example"},
+        {"name": "desk", "type": "webhook", "url": "http://127.0.0.1:1"},
+        {"name": "people", "type": "mail", "server": "127.0.0.1:1", "security": "none", "sender": "a@b", "to": ["c@d"]},
+    ]
+    file.write_text("".join(table("[[receiver]]", entry) for entry in entries))
+    arguments: list[Any] = ["doctor", write_town(tmp_path / "town"), "--receivers", file, "--metrics", "", "--json"]
+    arguments += ["--dsn", chdb(tmp_path / "nobody-made-this"), "--serve-port", 0, "-r", tmp_path / "recovery"]
+    lifeline(*arguments)
+    checks = {check["what"]: check for check in json.loads(capsys.readouterr().out)["checks"]}
+    assert "LIFELINE_DESK_SECRET" in checks["receivers"]["found"]
+    monkeypatch.setenv("LIFELINE_DESK_SECRET", "0123456789abcdef")
+    lifeline(*arguments)
+    checks = {check["what"]: check for check in json.loads(capsys.readouterr().out)["checks"]}
+    assert checks["receiver papers"]["grade"] == "ok"
+    assert not (tmp_path / "cap").exists()
+    with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
+        there = f"http://127.0.0.1:{server.server_port}"
+        assert [check.grade for check in receiver(Webhook(name="desk", url=there), CITY)] == ["ok"]
+    for name in ("desk", "people"):
+        assert checks[f"receiver {name}"]["grade"] == "fail"
+        assert "cannot be reached" in checks[f"receiver {name}"]["found"]
+    assert "LIFELINE_PEOPLE_PASSWORD" in checks["receiver people"]["advice"]
+
+
 def test_the_options_are_those_of_the_city_command() -> None:
     """An option of `lifeline city` that tells where something is, is one of the doctor, by the same name."""
-    shared = {"city", "stream", "dsn", "serve_port", "kafka_alerts", "alertmanager", "metrics", "recovery"}
+    shared = {"city", "stream", "dsn", "serve_port", "kafka_alerts", "alertmanager", "metrics", "recovery", "receivers"}
     for command in (city, doctor):
         assert shared <= set(inspect.signature(command).parameters)
 

@@ -232,6 +232,21 @@ def test_an_alertmanager_that_was_started_anew(
     assert running.notified("stays") == [("firing", 1)]
 
 
+def test_what_is_shelved_is_over(running: Running) -> None:
+    """Whoever shelves an alert wants to hear nothing of it for now; when that is over it fires again."""
+    writer, begun = AlertmanagerWriter(running.url, CITY), now() - 60 * SECOND
+    step = event(0, name="shelved", at=begun)
+    writer.write([in_zone(step, "Z-shelf")])
+    until(lambda: running.notified("shelved") == [("firing", 1)])
+    shelved = event(1, AlertEventType.SHELVED, "shelved", begun)
+    writer.write(
+        [in_zone(replace(shelved, alert=replace(shelved.alert, shelved_until=now(), shelved_by="ann")), "Z-shelf")]
+    )
+    until(lambda: running.notified("shelved")[-1] == ("resolved", 1))
+    writer.write([in_zone(event(2, AlertEventType.UNSHELVED, "shelved", begun), "Z-shelf")])
+    until(lambda: running.notified("shelved")[-1] == ("firing", 1))
+
+
 def test_trouble_is_retried() -> None:
     """A server in trouble is asked again, and the alert arrives once it is well."""
     with receiving(503, 500) as seen:

@@ -94,7 +94,7 @@ def test_every_element(schema: etree.XMLSchema) -> None:
         "info/language": ["en-US"],
         "info/category": ["Safety", "Infra"],
         "info/event": ["gas-leak"],
-        "info/responseType": ["Execute"],
+        "info/responseType": ["Assess"],
         "info/urgency": ["Immediate"],
         "info/severity": ["Extreme"],
         "info/certainty": ["Observed"],
@@ -114,6 +114,7 @@ def test_every_element(schema: etree.XMLSchema) -> None:
     ("more", "path", "said"),
     [
         ({"scope": "Public"}, "restriction", []),
+        ({"scope": "Public"}, "info/responseType", ["Monitor"]),
         ({"scope": "Private", "addresses": ("a@x.example", "b@x.example")}, "addresses", ["a@x.example b@x.example"]),
         ({"status": "Exercise"}, "status", ["Exercise"]),
         ({"language": "zh-CN"}, "info/language", ["zh-CN"]),
@@ -126,11 +127,26 @@ def test_settings(schema: etree.XMLSchema, more: dict[str, Any], path: str, said
 
 @pytest.mark.parametrize("kind", [k for k in AlertEventType if k is not AlertEventType.CLEARED])
 def test_every_step(schema: etree.XMLSchema, kind: AlertEventType) -> None:
-    """Whatever the step, it is a message; whoever hears of the alert for the first time hears an Alert."""
-    first = texts(valid(schema, render(Note(event(1, kind)), settings(), CITY)), "msgType")
-    later = texts(valid(schema, render(Note(event(1, kind), BEFORE), settings(), CITY)), "msgType")
-    over = kind is AlertEventType.WITHDRAWN
-    assert (first, later) == ((["Cancel"], ["Cancel"]) if over else (["Alert"], ["Update"]))
+    """Whatever the step, while the alert stands whoever hears of it for the first time hears an Alert."""
+    assert texts(valid(schema, render(Note(event(1, kind)), settings(), CITY)), "msgType") == ["Alert"]
+    assert texts(valid(schema, render(Note(event(1, kind), BEFORE), settings(), CITY)), "msgType") == ["Update"]
+
+
+@pytest.mark.parametrize("state", [{"active": False}, {"suppressed": True}, {"shelved_until": T0, "shelved_by": "ann"}])
+def test_nobody_is_to_act(schema: etree.XMLSchema, state: dict[str, Any]) -> None:
+    """Whoever was told is told so; whoever was not, is not."""
+    step = event(1, AlertEventType.SHELVED)
+    step = replace(step, alert=replace(step.alert, **state))
+    root = valid(schema, render(Note(step, BEFORE), settings(), CITY))
+    over = "active" in state
+    assert texts(root, "msgType") == ["Cancel"]
+    assert texts(root, "note") == ([] if over else ["shelved"])
+    assert texts(root, "info/responseType") == ["AllClear" if over else "None"], "a gas leak may be shelved, and there"
+    assert texts(root, "info/urgency") == ["Past" if over else "Unknown"]
+    with receiving() as posts:
+        outlet = Posted(Poster(posts.url, "receiver cap", "cap", "LIFELINE_CAP"), None)
+        CapWriter(settings(), CITY, outlet).send([Note(step)])
+        assert posts.bodies == []
 
 
 @given(

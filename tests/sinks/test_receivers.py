@@ -224,6 +224,37 @@ def test_refused_steps_are_kept_aside(tmp_path: Path, caplog: pytest.LogCaptureF
     assert spool.read(kept).notes[0].event == event(1, U)
 
 
+def test_a_step_of_which_no_message_can_be_made(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Our own mistake about one alert is no reason to be silent about all others."""
+
+    def odd(note: Note) -> None:
+        if note.event.seq == 1:
+            raise ValueError("no such thing")
+
+    line = Line(trouble=odd)
+    with opened(line, tmp_path) as delivery:
+        delivery.take([event(seq, U) for seq in range(3)])
+        until(lambda: len(line.got) == 2)
+    assert "ValueError('no such thing')" in caplog.text
+    assert len(list(tmp_path.rglob("refused/*.alerts"))) == 1
+
+
+def test_what_was_refused_is_sent_again_when_it_is_moved_back(tmp_path: Path) -> None:
+    """Once the receiver has been taught to take it."""
+
+    def refuse(note: Note) -> None:
+        raise SinkRefused("no")
+
+    with opened(Line(trouble=refuse), tmp_path) as delivery:
+        delivery.take([event(0)])
+    (kept,) = tmp_path.rglob("refused/*.alerts")
+    kept.rename(kept.parent.parent / kept.name)
+    line = Line()
+    with opened(line, tmp_path) as delivery:
+        until(lambda: len(line.got) == 1)
+    assert line.got[0].event == event(0)
+
+
 def test_a_parcel_is_not_sent_twice_because_its_end_failed(tmp_path: Path) -> None:
     """What has arrived of a parcel stays arrived when the rest is tried again, from memory or from disk."""
     down = [True]
@@ -310,7 +341,9 @@ def test_what_stands_is_said_again(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
     line = Forgetful()
     with opened(line, tmp_path) as delivery:
-        delivery.take([event(0), event(0, name="other"), event(1, U), event(1, C, name="other")])
+        shelved = event(0, name="shelved")
+        shelved = replace(shelved, alert=replace(shelved.alert, shelved_until=1))
+        delivery.take([event(0), event(0, name="other"), event(1, U), event(1, C, name="other"), shelved])
         state = delivery.snapshot()
         until(lambda: len(line.said) >= 2)
     assert set(line.said) == {event(1, U)}
