@@ -18,7 +18,8 @@ import numpy as np
 
 from domain.city import Asset, Camera, City, Level, Pipe, Sensor, Unit, Zone
 from domain.city_files import find_city, write_city
-from domain.clock import SECOND
+from domain.clock import MINUTE, SECOND
+from domain.desk import DeskPolicy, LevelPolicy
 from domain.monitor_files import MONITORS
 from domain.settings import EngineSettings
 from simulators.streets import Place, Streets
@@ -243,8 +244,12 @@ def bozhou() -> City:
         cameras=city.cameras,
         pipes=tuple(city.pipes),
         levels=(Level(1, "I", urgent=True), Level(2, "II"), Level(3, "III")),
+        desk=DESK,
     )
 
+
+#: Urgent cases ring again where nobody takes them.
+DESK = DeskPolicy(level=(LevelPolicy(1, 5 * MINUTE, realarm_after=30 * MINUTE, latched=True),))
 
 #: Few large blocks: an insert costs the database some milliseconds whatever it holds.
 SETTINGS = EngineSettings(shards=4, block=10 * SECOND)

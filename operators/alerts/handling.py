@@ -24,7 +24,7 @@ from uuid import UUID
 
 from domain.actions import Action, Verb
 from domain.city import City
-from domain.clock import HOUR, MINUTE, SECOND, iso
+from domain.clock import HOUR, MILLISECOND, MINUTE, SECOND, floor_to, iso
 from domain.desk import LevelPolicy
 from domain.findings import Alert, AlertEvent, AlertEventType
 from domain.identity import identify
@@ -120,7 +120,7 @@ class Handling:
         made = alert.handled_as(life.alert)
         if type is AlertEventType.ESCALATED:  # acknowledged and shelved was another alert than this
             made = replace(made, acknowledged=0, acknowledged_by="", shelved_until=0, shelved_by="")
-            life.said["shelf"] = life.said["receipt"] = (now, "")
+            life.said["shelf"] = life.said["receipt"] = _said(now)
         if self._attended:
             latched = made.latched or self._of(made.level).latched
             made = replace(made, latched=latched, suppressed=self._maintenance.covers(made))
@@ -242,7 +242,7 @@ class Handling:
         elif not alert.quiet and life.realarm <= now:
             again = replace(alert, acknowledged=0, acknowledged_by="")
             by = f"acknowledged by {alert.acknowledged_by} at {iso(alert.acknowledged)}, and still active"
-            life.said["receipt"] = (now, "")
+            life.said["receipt"] = _said(now)
             self._say(life, AlertEventType.REALARMED, again, now, by)
             self._ask(life, now)
 
@@ -320,6 +320,11 @@ class Handling:
     def restore(self, state: Any) -> None:
         """Take up what `snapshot` returned."""
         self.state, self._maintenance.state = state
+
+
+def _said(now: int) -> tuple[int, str]:
+    """As if said at `now`: before every action from then on, whose times are whole milliseconds."""
+    return floor_to(now, MILLISECOND), ""
 
 
 class State:

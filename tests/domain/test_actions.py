@@ -34,7 +34,7 @@ FULL: dict[str, Any] = {
     "unit": "U",
 }
 
-lines = st.text(st.characters(exclude_categories=("C",)), max_size=20)
+lines = st.text(st.characters(exclude_categories=["C"]), max_size=20)
 times = st.integers(TS_MIN // MILLISECOND, TS_MAX // MILLISECOND - 2).map(lambda ms: ms * MILLISECOND)
 actions = st.builds(
     Action,

@@ -18,8 +18,7 @@ from domain.records import DeadLetter, Frame, RawBatch
 from domain.settings import EngineSettings
 from domain.streams import Partition, Source
 from operators.decode import Decoder
-from operators.inlet import Intake
-from operators.intake import TICK_MARGIN, PartitionIntake
+from operators.intake import PROMPT_MARGIN, TICK_MARGIN, Intake, PartitionIntake
 from operators.layout import Layout
 from operators.pace import AHEAD
 from tests.operators.streams import T0, city
@@ -124,7 +123,7 @@ def test_a_prompt_partition_holds_nobody_up() -> None:
         (replace(action, known=T0 + SECOND),)
     ]
     assert ticked is not None
-    assert {frame.watermark for frame in ticked if isinstance(frame, Frame)} == {T0 + 7200 * SECOND - TICK_MARGIN}
+    assert {frame.watermark for frame in ticked if isinstance(frame, Frame)} == {T0 + 7200 * SECOND - PROMPT_MARGIN}
     assert all(not frame.findings for frame in ticked if isinstance(frame, Frame))
     assert last is not None
     known = [action.known for frame in last if isinstance(frame, Frame) for action in frame.actions]

@@ -86,10 +86,12 @@ def test_version_1_is_brought_up_to_date(empty: Client, monkeypatch: pytest.Monk
         (["raised 0.0", "withdrawn 0.1", "escalated 1.0", "cleared 2.0"], "cleared 2.0"),
         (["raised 0.0", "withdrawn 0.1", "amended 0.2"], "amended 0.2"),
         (["raised 0.1"], "raised 0.1"),
+        (["raised 0.0", "acknowledged 1.0", "cleared 2.0", "closed 3.0"], "closed 3.0"),
+        (["raised 0.0", "withdrawn 0.1", "cleared 1.0", "judged 2.0"], "withdrawn 0.1"),
     ],
 )
 def test_what_an_alert_stands_at(client: Client, events: list[str], stands: str) -> None:
-    """A revision comes after the event whose number it bears; clearing does not bring back what was withdrawn."""
+    """A revision comes after the event whose number it bears; only what is found brings back what was withdrawn."""
     for event in events:
         type, _, number = event.partition(" ")
         seq, _, revision = number.partition(".")

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import pytest
@@ -15,13 +16,14 @@ from clickhouse_connect.driver.client import Client
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from domain.actions import Action, Verb
 from domain.clock import NEVER, SECOND
 from domain.errors import SinkError, SinkRefused
 from domain.findings import Alert, AlertEvent, AlertEventType, Finding, Phase, Samples, Verdict, VideoEvent
 from domain.identity import identify
 from domain.records import DeadLetter, LateRows
 from sinks.clickhouse.blocks import Block, Blocks
-from sinks.clickhouse.read import findings_of
+from sinks.clickhouse.read import findings_of, standing_alerts
 from sinks.clickhouse.schema import AGGREGATES, settle
 from sinks.clickhouse.sink import Writer
 from tests.sinks.clickhouse.streams import PANES, SENSORS, START, Pane, aggregates_of, panes_of, rows_of, statistics
@@ -237,6 +239,31 @@ def test_alerts_are_the_last_event(client: Client) -> None:
         )
     ]
     assert client.query("SELECT level, kind, alerts FROM alerts_per_hour").result_rows == [(1, "gas-leak", 1)]
+
+
+def test_what_people_do_is_read_back(client: Client) -> None:
+    """An action as it was done, once however often it came; and what it made of an alert."""
+    action = Action(
+        identify("action"), Verb.SHELVE, START, "li.na", "operator", identify("alert"), until=START + SECOND,
+        reason="阀门检修", case="2025-17", known=START + 1,
+    )  # fmt: skip
+    window = Action(identify("window"), Verb.RESUME, START, "li.na", asset="A")
+    event = alert_event(0, AlertEventType.SHELVED, 1)
+    alert = replace(
+        event.alert, acknowledged=START + 3, acknowledged_by="li.na", shelved_until=START + SECOND,
+        shelved_by="wang.wei", suppressed=True, latched=True, judged="false",
+    )  # fmt: skip
+    writer = Writer(client, SENSORS)
+    for _ in range(2):
+        writer.write([action, window, replace(event, alert=alert)])
+    columns = "id, action, actor, role, alert, toUnixTimestamp64Nano(until), reason, `case`, asset"
+    assert client.query(f"SELECT {columns} FROM operator_actions FINAL ORDER BY action").result_rows == [
+        (window.id, "resume", "li.na", "", UUID(int=0), 0, "", "", "A"),
+        (action.id, "shelve", "li.na", "operator", action.alert, START + SECOND, "阀门检修", "2025-17", ""),
+    ]
+    (standing,) = standing_alerts(client)
+    assert standing.alert == alert
+    assert standing.type is AlertEventType.SHELVED
 
 
 class Flaky:
