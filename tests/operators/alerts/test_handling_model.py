@@ -16,6 +16,7 @@ from domain.desk import DeskPolicy, LevelPolicy
 from domain.findings import AlertEvent, AlertEventType, Finding
 from domain.records import DeadLetter, Verdicts
 from operators.alerts.desk import Desk
+from operators.alerts.handling import PATIENCE, Refusal
 from operators.alerts.pager import Page, PagedDesk
 from tests.operators.alerts.town import CHANGE, END, ONSET, START, TOWN, finding
 
@@ -62,6 +63,11 @@ class Desks(RuleBasedStateMachine):
         phase = CHANGE if sensor in self.onset else ONSET
         onset = self.onset.setdefault(sensor, self.now)
         self._take(found=finding(self.now, sensor, phase, 1 if monitor == "burst" else grade, monitor, onset))
+
+    @rule()
+    def gets_worse(self) -> None:
+        for sensor in list(self.onset):
+            self.finds(sensor, 3)
 
     @rule(sensor=st.sampled_from(SENSORS))
     def ends(self, sensor: str) -> None:
@@ -182,6 +188,12 @@ class Desks(RuleBasedStateMachine):
             alert = event.alert
             if alert.active or alert.latched:
                 assert alert.suppressed == all(source in covered for source in alert.sensors)
+
+    @invariant()
+    def nothing_is_passed_over(self) -> None:
+        now = START + self.now * SECOND
+        strangers = [a for a in self.actions if a.alert and a.alert.int < 3 and a.known + PATIENCE < now]
+        assert len(strangers) <= sum(letter.reason == Refusal.UNKNOWN_ALERT for letter in self.letters)
 
     @invariant()
     def events_are_numbered(self) -> None:
