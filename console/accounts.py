@@ -11,6 +11,7 @@ import hmac
 import re
 import secrets
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -110,6 +111,7 @@ class Accounts:
     def __init__(self, path: Path, hasher: PasswordHasher | None = None) -> None:
         self._path = path
         self._hasher = hasher or PasswordHasher()
+        self._room = threading.Semaphore(2)  # a hash takes 64 MiB: many tries at once must not take them all
         # An unknown name takes as long as a wrong password: answers do not tell who exists.
         self._nobody = self._hasher.hash(secrets.token_urlsafe())
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -190,7 +192,8 @@ class Accounts:
 
     def _fits(self, hashed: str, password: str) -> bool:
         try:
-            return self._hasher.verify(hashed, password)
+            with self._room:
+                return self._hasher.verify(hashed, password)
         except (VerificationError, InvalidHashError):
             return False
 

@@ -24,17 +24,17 @@ LONGEST: Final = 7 * 24 * 60
 _NAMED: Final = ("alert", "asset", "sensor", "zone", "kind", "reason", "comment", "verdict", "case", "unit")
 
 
-def action_of(form: Mapping[str, str], user: User, present: int) -> Action:
+def action_of(form: Mapping[str, str], user: User, at: int) -> Action:
     """The action that a form of a user asks for. Raises ActionError, which says what was expected.
 
     Parameters
     ----------
     form
         As the fields of an action, but `minutes` instead of `until`.
-    present
-        The time at which the desk stands, ns.
+    at
+        When it is done, ns.
     """
-    ts = present // MILLISECOND
+    ts = at // MILLISECOND
     message: dict[str, object] = {
         "action": form.get("verb", ""),
         "id": str(uuid4()),

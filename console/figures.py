@@ -9,7 +9,7 @@ from typing import Any, Final
 from console.database import Database, Row
 from domain.clock import DAY, HOUR, MILLISECOND, MINUTE
 
-__all__ = ["Load", "feed", "history", "load", "sensors", "video_evidence"]
+__all__ = ["Load", "feed", "history", "load", "sensors", "service", "video_evidence"]
 
 #: A sensor is overdue after so many of its own intervals, and after so many seconds at least.
 OVERDUE: Final = "greatest(300, 6 / greatest(rate, 1e-6))"
@@ -74,15 +74,26 @@ _VIDEO: Final = """
 SELECT camera, toUnixTimestamp64Milli(v.ts) AS t, type, confidence, place, clip
 FROM video_events AS v FINAL WHERE id IN {ids:Array(UUID)} ORDER BY v.ts DESC LIMIT 12
 """
+# What people did is told by their actions.
 _EVENTS: Final = """
 SELECT toUnixTimestamp64Milli(e.ts) AS t, toString(type) AS what, level, note, revision, summary
-FROM alert_events AS e FINAL WHERE alert = {id:UUID} ORDER BY seq, revision
+FROM alert_events AS e FINAL
+WHERE alert = {id:UUID} AND type NOT IN ('acknowledged', 'shelved', 'judged', 'closed') ORDER BY seq, revision
 """
 _ACTIONS: Final = """
 SELECT toUnixTimestamp64Milli(a.ts) AS t, toString(action) AS what, actor, role, reason, comment, verdict, unit, case,
     toUnixTimestamp64Milli(a.until) AS until
 FROM operator_actions AS a FINAL WHERE alert = {id:UUID} ORDER BY a.ts, id
 """
+_SERVICE: Final = """
+SELECT toUnixTimestamp64Milli(a.ts) AS t, toString(action) AS what, actor, reason FROM operator_actions AS a FINAL
+WHERE sensor = {sensor:String} AND action IN ('out-of-service', 'in-service') ORDER BY a.ts DESC, id DESC LIMIT 20
+"""
+
+
+def service(database: Database, sensor: str) -> list[Row]:
+    """When a sensor was taken out of service and brought back, the latest first."""
+    return database.rows(_SERVICE, {"sensor": sensor})
 
 
 def history(database: Database, id: str) -> list[Row]:

@@ -16,7 +16,7 @@ from uuid import UUID
 
 from console.database import Database
 from domain.actions import Action, parse
-from domain.clock import HOUR
+from domain.clock import HOUR, MINUTE
 from domain.errors import ActionError, SinkError
 from sources.journal import ACTIONS, Journal
 
@@ -26,6 +26,9 @@ log = logging.getLogger(__name__)
 
 #: After so long an action that nobody took up is history: its line stays in the journal.
 KEPT: Final = HOUR
+
+#: How long the engine's refusal is shown.
+SHOWN: Final = 10 * MINUTE
 
 #: Bytes at the end of a journal in which actions of before this process may still wait.
 _TAIL: Final = 1 << 16
@@ -93,11 +96,13 @@ class Pending:
             answered, refused = self._answers(database, list(waiting))
             with self._lock:
                 for id, one in waiting.items():
-                    if id in answered or one.action.ts <= self._now() - KEPT:
+                    why = refused.get(id, one.refused)
+                    kept = SHOWN if why else KEPT
+                    if (id in answered and not why) or one.action.ts <= self._now() - kept:
                         del self._waiting[id]
                         news.add(one.action.alert)
-                    elif refused.get(id, one.refused) != one.refused:
-                        self._waiting[id] = Waiting(one.action, refused[id])
+                    elif why != one.refused:
+                        self._waiting[id] = Waiting(one.action, why)
                         news.add(one.action.alert)
         return {alert for alert in news if alert is not None}
 

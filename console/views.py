@@ -125,7 +125,7 @@ async def _detail(request: Request, id: UUID) -> dict[str, Any]:
     words = site.words(request)
     return values | {
         "state": state_of(values["event"], site.watch.present),
-        "pending": site.watch.pending.of(alert=id),
+        "pending": site.watch.pending.of(alert=id, asset=alert.asset),
         "owner": site.world.owner(alert.owner),
         "point": site.world.at(alert.lon, alert.lat),
         "runbook": words.runbook(alert.kind),
@@ -196,6 +196,7 @@ async def sensor_page(request: Request, session: Session) -> Response:
         "sensor.html",
         session,
         sensor=sensor,
+        service=await run_in_threadpool(figures.service, site.database, sensor.id),
         hours=_hours(request),
         pending=site.watch.pending.of(sensor=sensor.id),
         neighbours=site.world.neighbours(sensor.id, 6),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +20,7 @@ from console.desk import State, state_of
 from console.pending import Pending
 from domain.clock import DAY, MILLISECOND, SECOND
 from domain.errors import SinkError
-from domain.findings import AlertEvent
+from domain.findings import AlertEvent, AlertEventType
 from sinks.clickhouse.read import standing_alerts
 from sources.journal import Journal
 
@@ -42,6 +43,11 @@ _MARK: Final = """
 SELECT max(max_block_number) AS mark FROM system.parts
 WHERE database = currentDatabase() AND table = 'alert_events' AND active
 """
+#: Steps of an alert that call for somebody.
+_CALLS: Final = frozenset(
+    {AlertEventType.RAISED, AlertEventType.ESCALATED, AlertEventType.OVERDUE, AlertEventType.REALARMED}
+)
+
 _NEWEST: Final = "SELECT toUnixTimestamp64Milli(max(last_seen)) AS newest FROM sensor_last_seen"
 
 
@@ -92,6 +98,8 @@ class Watch:
         self.now = now
         self.pending = Pending(Journal(journal, lambda: self.present), lambda: self.present)
         self._database = database
+        self._lock = threading.Lock()
+        self._stamped = 0
         self._mark: int | None = None
         self._states: dict[UUID, State] = {}
         self._listeners: set[asyncio.Queue[dict[str, Any]]] = set()
@@ -101,12 +109,22 @@ class Watch:
         """The time at which the desk stands, ns."""
         return self.view.present(self.now())
 
+    def stamp(self) -> int:
+        """The time of an action that is done now, ns: later than any before, also where a recording's time stands."""
+        with self._lock:
+            self._stamped = max(self.present, self._stamped + MILLISECOND)
+            return self._stamped
+
     async def run(self) -> None:
         """Look for ever."""
         told = 0.0
         while True:
             began = time.monotonic()
-            changed = await run_in_threadpool(self.look)
+            changed: set[UUID] = set()
+            try:
+                changed = await run_in_threadpool(self.look)
+            except Exception:
+                log.exception("a look at the database failed")  # the next may do better; pages must hear of something
             if changed or began >= told + PULSE:
                 told = began
                 self.tell(changed)
@@ -129,7 +147,7 @@ class Watch:
                 self._mark = mark
             trouble = ""
         except SinkError as error:
-            alerts, newest, trouble = before.alerts, before.newest, str(error)
+            alerts, newest, trouble, self._mark = before.alerts, before.newest, str(error), None
             if not before.trouble:
                 log.warning("the database does not answer: %s", error)
         # Shelves end by the clock alone.
@@ -143,9 +161,17 @@ class Watch:
 
     def tell(self, changed: set[UUID]) -> None:
         """Send word to every page."""
+        word = self.word(changed)
+        for listener in self._listeners:
+            if listener.full():
+                listener.get_nowait()  # a page that does not keep up misses words; it asks for all there is anyway
+            listener.put_nowait(word)
+
+    def word(self, changed: Collection[UUID] = ()) -> dict[str, Any]:
+        """What a page is told: how things stand, and of which alerts there is news."""
         clock = self.now()
         lag = self.view.lag(clock)
-        word = {
+        return {
             "version": self.view.version,
             "changed": sorted(map(str, changed)),
             "present": self.view.present(clock) // MILLISECOND,
@@ -155,18 +181,15 @@ class Watch:
             "new": [
                 {"id": str(id), "level": self.view.alerts[id].alert.level}
                 for id in sorted(changed, key=str)
-                if self._states.get(id) is State.NEW and self.view.alerts[id].seq == 0
+                if self._states.get(id) is State.NEW and self.view.alerts[id].type in _CALLS
             ],
         }
-        for listener in self._listeners:
-            if listener.full():
-                listener.get_nowait()  # a page that does not keep up misses words; it asks for all there is anyway
-            listener.put_nowait(word)
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[asyncio.Queue[dict[str, Any]]]:
-        """Words from now on."""
+        """Words from now on, the first at once."""
         words: asyncio.Queue[dict[str, Any]] = asyncio.Queue(16)
+        words.put_nowait(self.word())
         self._listeners.add(words)
         try:
             yield words

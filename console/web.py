@@ -99,7 +99,7 @@ async def act(request: Request, session: Session, form: Form) -> Response:
     """Write one action into the journal."""
     site = site_of(request)
     try:
-        action = action_of(form, session.user, site.watch.present)
+        action = action_of(form, session.user, site.watch.stamp())
     except ActionError as error:
         raise HTTPException(422, str(error)) from None
     if not session.user.role.includes(ROLES[action.verb]):
@@ -118,7 +118,6 @@ async def events(request: Request, session: Session) -> Response:
 
     async def stream() -> AsyncIterator[str]:
         async with site.watch.listening() as words:
-            site.watch.tell(set())
             checked = time.monotonic()
             while True:
                 word = await words.get()

@@ -84,7 +84,14 @@
 
   // ------------------------------------------------------------------------------------------------------- going about
 
-  async function open(id, push = true) {
+  /** A click and a key may both want the same alert: it is loaded once, or the second would wipe out what the first began. */
+  let opening = null;
+  function open(id, push = true) {
+    if (opening?.id !== id) opening = { id, done: show(id, push).finally(() => { opening = null; }) };
+    return opening.done;
+  }
+
+  async function show(id, push) {
     replace(detail, await part(`/parts/alert/${id}`));
     if (push) history.pushState({}, "", `/alerts/${id}${query}`);
     markChosen();
@@ -127,7 +134,8 @@
     if (!form) return;
     clearTimeout(typing);
     typing = setTimeout(() => {
-      const values = new URLSearchParams([...new FormData(form)].filter(([, value]) => value));
+      const values = new URLSearchParams(query);
+      for (const [name, value] of new FormData(form)) if (!["shelf", "level"].includes(name)) value ? values.set(name, value) : values.delete(name);
       filter(values.size ? "?" + values : "").catch(say);
     }, 200);
   });
@@ -185,7 +193,8 @@
   /** Acts on the alert that is shown, else on the one that the keyboard has chosen. */
   async function act(name) {
     const focused = document.activeElement?.dataset?.open;
-    if (!shownAlert() && focused) await open(focused);
+    if (opening) await opening.done;
+    else if (!shownAlert() && focused) await open(focused);
     const place = $(`[data-alert] [data-act="${name}"]`);
     if (!place) return;
     if (place.tagName === "FORM") return place.requestSubmit();
@@ -263,11 +272,13 @@
       $("#away").hidden = !word.trouble;
       const lag = $("[data-lag]");
       if (live && word.lag !== null) { lag.textContent = `${lag.dataset.words} ${word.lag < 100 ? word.lag.toFixed(0) + " s" : (word.lag / 60).toFixed(0) + " min"}`; lag.classList.toggle("late", word.lag > 60); }
+      // A page of its own is loaded again while something waits on it.
+      if (!list && $(".waiting:not(.refused)") && !$("[data-act][open]")) setTimeout(() => location.reload(), 1000);
       if (word.new.some((one) => one.level === 1)) ring();
       if (String(word.version) !== version || word.changed.length) { version = String(word.version); refresh(); }
     };
-    source.onerror = () => { if (source.readyState === EventSource.CLOSED) { source.close(); setTimeout(listen, 2000); } };
-    addEventListener("pagehide", () => source.close());
+    // Refused for good: signed out, perhaps. To ask for a part leads to the sign-in then.
+    source.onerror = () => { if (source.readyState === EventSource.CLOSED) setTimeout(() => { refresh(); listen(); }, 2000); };
   }
 
   let third = 0;

@@ -89,6 +89,11 @@ def demo(
     console.print("\nTry next:")
     for query in QUERIES:
         console.print(f'  lifeline sql --dsn {dsn} "{query.format(sensor=sensor)}"', highlight=False, soft_wrap=True)
+    console.print(
+        f"  lifeline console --dsn {dsn}    # the desk, after: lifeline console user add NAME",
+        highlight=False,
+        soft_wrap=True,
+    )
     write_figures(
         figures,
         [

@@ -186,3 +186,19 @@ def test_traces_need_no_readings(place: Place) -> None:
     drawn = json.loads(place.reader("li.na").get(f"/alerts/{event.alert.id}/traces").text)
     assert [line["sensor"] for line in drawn["lines"]] == ["V-G1", "V-G0", "V-G2", "V-G3"]
     assert drawn["start"] < drawn["onset"] < drawn["until"]
+
+
+def test_actions_of_one_instant_stay_in_order(place: Place) -> None:
+    """Also over a recording, whose time stands still: the later of two is told by its time."""
+    long_ago = 1_764_000_000 * SECOND
+    event = raised(long_ago)
+    place.store(event)
+    reader = place.reader("li.na")
+    place.site.watch.now, now = lambda: long_ago + 3600 * SECOND, place.site.watch.now
+    try:
+        for verb in ("acknowledge", "unshelve", "close"):
+            assert reader.post("/actions", verb=verb, alert=str(event.alert.id)).status == 303
+    finally:
+        place.site.watch.now = now
+    times = [action.ts for action in place.written()]
+    assert sorted(set(times)) == times

@@ -25,7 +25,7 @@ def test_neighbours_along_the_pipes() -> None:
     stray = replace(CITY.sensors[0], id="V-STRAY", asset="", lon=CITY.sensors[2].lon)
     world = World(replace(CITY, sensors=(*CITY.sensors, stray)))
     near = world.neighbours("V-G2", 3)
-    assert [(sensor.id, round(far)) for sensor, far in near] == [("V-G1", 93), ("V-G3", 93), ("V-G0", 186)]
+    assert [(sensor.id, round(far)) for sensor, far in near] == [("V-G1", 1000), ("V-G3", 1000), ("V-G0", 2000)]
     assert world.neighbours("nobody", 3) == []
 
 

@@ -18,20 +18,24 @@ __all__ = ["CITY", "Feeder", "write_village"]
 
 _MANHOLES = 6
 
+
+def _lon(well: int) -> float:
+    """A kilometre from one to the next: too far apart for one cause."""
+    return 115.78 + 0.0108 * well
+
+
 CITY = City(
     "village",
     "Asia/Shanghai",
     tuple(
-        Sensor(f"V-G{i}", "gas-lel", "%LEL", "Z1", f"M{i}", 115.78 + i / 1000, 33.85, rate=10.0, low=0.0, high=100.0)
+        Sensor(f"V-G{i}", "gas-lel", "%LEL", "Z1", f"M{i}", _lon(i), 33.85, rate=10.0, low=0.0, high=100.0)
         for i in range(_MANHOLES)
     ),
     zones={"Z1": Zone("Z1", "Mill Lane", "gas-company")},
-    assets={
-        f"M{i}": Asset(f"M{i}", "valve-well", "Z1", f"Well {i}", 115.78 + i / 1000, 33.85) for i in range(_MANHOLES)
-    },
+    assets={f"M{i}": Asset(f"M{i}", "valve-well", "Z1", f"Well {i}", _lon(i), 33.85) for i in range(_MANHOLES)},
     units={"gas-company": Unit("gas-company", "Gas company", "+86 558 555 0001")},
-    cameras={"V-C1": Camera("V-C1", "Z1", "M1", 115.781, 33.8501)},
-    pipes=tuple(Pipe(f"P{i}", "gas", f"M{i}", f"M{i + 1}", 93.0) for i in range(_MANHOLES - 1)),
+    cameras={"V-C1": Camera("V-C1", "Z1", "M1", _lon(1), 33.8501)},
+    pipes=tuple(Pipe(f"P{i}", "gas", f"M{i}", f"M{i + 1}", 1000.0) for i in range(_MANHOLES - 1)),
     levels=(Level(1, "I", urgent=True), Level(2, "II"), Level(3, "III")),
     monitors=(
         Monitor(

@@ -1,0 +1,233 @@
+"""The console in a real browser, over a real engine that reads what is measured at this moment.
+
+Chromium is the system's own (Debian: apt install chromium); where there is none, these tests are skipped.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from console.accounts import Accounts, Role
+from console.database import Database
+from tests.console.conftest import PASSWORD, cheap
+from tests.console.village import CITY, Feeder, write_village
+from tests.flows.command import Command, free_port, until
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+
+PHONE = {"width": 390, "height": 844}
+
+
+@dataclass
+class Live:
+    """An engine, a console, and what the sensors measure."""
+
+    folder: Path
+    feeder: Feeder
+    database_port: int
+    port: int
+    stack: ExitStack
+    engine: Command = field(init=False)
+
+    def start(self) -> None:
+        """Start the engine (again)."""
+        command = Command(
+            self.folder, "city", self.folder / "village", "-", "--journal", self.folder / "actions.ndjson",
+            "--dsn", f"chdb://{self.folder}/clickhouse", "--serve-port", self.database_port, "--metrics", "",
+            "--recovery-directory", self.folder / "recovery", "--snapshot-interval", 0.3, stdin=self.feeder.reader,
+        )  # fmt: skip
+        self.engine = self.stack.enter_context(command)
+        until(self.answers, lambda: self.engine.running, said=lambda: self.engine.err)
+
+    def answers(self) -> bool:
+        """Whether readings of this moment are stored."""
+        try:
+            rows = self.ask("SELECT count() AS n FROM sensor_last_seen WHERE last_seen > now64(3) - 5")
+        except Exception:
+            return False
+        return int(rows[0]["n"]) > 0
+
+    def ask(self, query: str) -> list[dict[str, Any]]:
+        """Ask the database."""
+        return Database(f"clickhouse://default@127.0.0.1:{self.database_port}/lifeline").rows(query)
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    folder = tmp_path_factory.mktemp("live")
+    write_village(folder / "village")
+    accounts = Accounts(folder / "console.sqlite", cheap())
+    for name in ("li.na", "wang.jun"):
+        accounts.add(name, Role.OPERATOR, PASSWORD)
+    with ExitStack() as stack:
+        feeder = stack.enter_context(Feeder())
+        first = free_port(2)
+        found = Live(folder, feeder, first, first + 1, stack)
+        found.start()
+        command = Command(
+            folder, "console", "--city", folder / "village", "--dsn", f"chdb://{folder}/clickhouse", "--journal",
+            folder / "actions.ndjson", "--accounts", folder / "console.sqlite", "--port", found.port,
+        )  # fmt: skip
+        console = stack.enter_context(command)
+        until(lambda: "http://" in console.out, lambda: console.running, said=lambda: console.err)
+        yield found
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        # As root, in a container, Chromium has no sandbox of its own.
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def desks(live: Live, chromium: Browser) -> Iterator[Any]:
+    """Opens the desk for somebody; at the end nothing has gone wrong in any page, or come from elsewhere."""
+    wrong: list[str] = []
+    pages: list[Page] = []
+
+    def sign_in(name: str, path: str = "/", **options: Any) -> Page:
+        page = chromium.new_context(locale="en-GB", **options).new_page()
+        page.set_default_timeout(8000)
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("request", lambda request: wrong.append(request.url) if "//127.0.0.1:" not in request.url else None)
+        page.goto(f"http://127.0.0.1:{live.port}{path}")
+        page.get_by_label("Name").fill(name)
+        page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_role("button", name="Sign in").click()
+        pages.append(page)
+        return page
+
+    yield sign_in
+    for page in pages:
+        page.context.close()
+    assert not wrong
+
+
+def row(page: Page, well: int) -> Any:
+    """The alert at a well in the list."""
+    return page.locator(".row", has_text=f"Well {well},")
+
+
+def test_an_incident_from_first_to_last(live: Live, desks: Any) -> None:
+    """It appears within two seconds, is acknowledged, commented, shelved and taken back, clears, and is judged.
+
+    Two operators have their pages open all the time, and neither loads one again.
+    """
+    li, wang = desks("li.na"), desks("wang.jun")
+    expect(li.locator(".rows")).to_contain_text("All quiet")
+    live.feeder.values["V-G1"] = 45.0
+    row(li, 1).wait_for()
+    seen = time.time()
+    raised = live.ask("SELECT toUnixTimestamp64Milli(min(alerts.raised)) AS at FROM alerts")[0]["at"] / 1000
+    assert 0 < seen - raised < 2
+    row(wang, 1).wait_for()
+
+    li.keyboard.press("j")
+    li.keyboard.press("Enter")
+    expect(li.locator("h1")).to_have_text("Gas leak")
+    expect(li.locator(".plot .own .trace").first).to_be_visible()
+    expect(li.locator(".plot .far .trace")).to_have_count(3)
+    expect(li.locator(".place .pin.here")).to_be_visible()
+    li.keyboard.press("a")
+    expect(li.locator(".badge")).to_have_text("acknowledged")
+    expect(row(wang, 1).locator(".state")).to_have_text("acknowledged · li.na")
+
+    row(wang, 1).locator("a").click()
+    wang.keyboard.press("c")
+    wang.locator("[data-act=comment] textarea").fill("Crew is on the way. <b>Road</b> closed.")
+    wang.locator("[data-act=comment] button").click()
+    expect(li.locator(".history")).to_contain_text("Crew is on the way. <b>Road</b> closed.")
+    wang.keyboard.press("s")
+    wang.locator("[data-act=shelve] [name=reason]").fill("valve works")
+    wang.keyboard.press("Enter")
+    expect(li.locator(".badge")).to_have_text("shelved")
+    expect(row(li, 1)).to_have_count(0)
+    expect(li.locator(".history")).to_contain_text("Shelved by wang.jun")
+    li.get_by_role("link", name="Shelved 1").click()
+    row(li, 1).wait_for()
+    li.get_by_role("button", name="Back to the desk").click()
+    expect(row(li, 1)).to_have_count(0)
+    row(wang, 1).wait_for()
+
+    live.feeder.values["V-G1"] = 1.0
+    expect(li.locator(".badge")).to_have_text("cleared")
+    expect(row(wang, 1)).to_have_count(0)
+    li.get_by_role("button", name="True alarm").click()
+    expect(li.locator(".facts")).to_contain_text("judged a true alarm")
+    done = live.ask("SELECT action, actor FROM operator_actions FINAL ORDER BY operator_actions.ts")
+    assert [(one["action"], one["actor"]) for one in done] == [
+        ("acknowledge", "li.na"), ("comment", "wang.jun"), ("shelve", "wang.jun"), ("unshelve", "li.na"),
+        ("judge", "li.na"),
+    ]  # fmt: skip
+
+
+def test_the_engine_restarts_underneath(live: Live, desks: Any) -> None:
+    """The page says so; what is done meanwhile waits, and counts once the engine is back; nothing is loaded again."""
+    page = desks("li.na")
+    live.feeder.values["V-G3"] = 45.0
+    row(page, 3).locator("a").click()
+    live.engine.send(signal.SIGTERM)
+    live.engine.ends()
+    expect(page.locator("#away")).to_be_visible()
+    expect(row(page, 3)).to_have_count(1)
+    page.keyboard.press("a")
+    expect(row(page, 3).locator(".state")).to_contain_text("Acknowledged …")
+    live.start()
+    expect(page.locator("#away")).to_be_hidden()
+    expect(page.locator(".badge")).to_have_text("acknowledged")
+    expect(row(page, 3)).to_have_count(1)
+    live.feeder.values["V-G3"] = 1.0
+    expect(page.locator(".badge")).to_have_text("cleared")
+    expect(page.locator("#offline")).to_be_hidden()
+
+
+def test_the_gravest_stays_until_it_is_closed(live: Live, desks: Any) -> None:
+    """Also when it has cleared; what cannot be done yet is not offered."""
+    page = desks("wang.jun", "/?level=1")
+    live.feeder.values["V-G5"] = 90.0
+    row(page, 5).locator("a").click()
+    live.feeder.values["V-G5"] = 1.0
+    expect(page.locator(".badge")).to_have_text("cleared, to be closed")
+    expect(page.get_by_role("button", name="Close", exact=False)).to_have_count(0)
+    page.keyboard.press("a")
+    page.locator("[data-act=close]").wait_for()
+    page.keyboard.press("x")
+    expect(page.locator(".badge")).to_have_text("closed")
+    expect(row(page, 5)).to_have_count(0)
+
+
+def test_keys_languages_and_small_screens(live: Live, desks: Any) -> None:
+    """Every page by a key, in both languages, and no wider than a phone."""
+    page = desks("li.na", viewport=PHONE)
+    for key, name in (("m", "Map"), ("s", "Sensors"), ("l", "Load"), ("f", "Feed"), ("d", "Desk")):
+        page.locator("body").press("g")
+        page.locator("body").press(key)
+        expect(page.locator("nav [aria-current]")).to_have_text(name)
+        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], name
+    page.locator("body").press("?")
+    expect(page.locator("#keys")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="中文").click()
+    expect(page.locator("nav [aria-current]")).to_have_text("告警台")
+    expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
+    page.goto(f"http://127.0.0.1:{live.port}/sensors/{CITY.sensors[0].id}")
+    expect(page.locator(".plot .trace")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    page.get_by_role("button", name="退出").click()
+    expect(page).to_have_url(re.compile("/login$"))
