@@ -162,8 +162,10 @@ LEFT JOIN (
 ) AS came ON came.sensor = registry.sensor
 LEFT JOIN (
     SELECT sensor, minOrNull(min) AS low, sum(mean * count) / sum(count) AS mid, maxOrNull(max) AS high
-    FROM aggregates_1h WHERE start >= toDateTime64({begin:Int64}, 3, 'UTC') AND start < toDateTime64({end:Int64}, 3, 'UTC')
-        AND sensor IN (SELECT sensor FROM registry WHERE asset = {asset:String}) GROUP BY sensor
+    FROM aggregates_1h
+    WHERE sensor IN (SELECT sensor FROM registry WHERE asset = {asset:String})
+        AND start >= toDateTime64({begin:Int64}, 3, 'UTC') AND start < toDateTime64({end:Int64}, 3, 'UTC')
+    GROUP BY sensor
 ) AS measured ON measured.sensor = registry.sensor
 LEFT JOIN (
     SELECT sensor, arraySort(groupUniqArray(reason)) AS reasons FROM fault_days WHERE day = {day:Date} GROUP BY sensor

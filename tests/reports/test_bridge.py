@@ -53,7 +53,7 @@ class Tags(HTMLParser):
 @pytest.fixture(scope="module")
 def settled(hour: Hour) -> str:
     """The bridge whose pier settled."""
-    (sensors,) = [incident.sensors for incident in hour.scenario.truth if incident.kind == "bridge-settlement"]
+    (sensors,) = [incident.sensors for incident in hour.scenario.truth if incident.kind == "settlement"]
     assets = {sensor.id: sensor.asset for sensor in hour.scenario.city.sensors}
     return assets[sensors[0]]
 
@@ -85,8 +85,10 @@ def test_traces(hour: Hour, day: BridgeDay, settled: str) -> None:
     for traces in day.traces:
         assert np.array_equal(traces.ts, START + np.arange(12) * 300 * SECOND)
         for mean in traces.mean.values():
-            assert np.all(traces.least <= mean)
-            assert np.all(mean <= traces.most)
+            heard = ~np.isnan(mean)
+            assert np.all(traces.least[heard] <= mean[heard])
+            assert np.all(mean[heard] <= traces.most[heard])
+            assert heard.sum() >= 10  # one sensor drops out
     traces = next(traces for traces in day.traces if traces.kind == "strain")
     sensor, mean = next(iter(traces.mean.items()))
     found = hour.client.query(
