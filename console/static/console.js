@@ -261,7 +261,7 @@
 
   // --------------------------------------------------------------------------------------------------------------- news
 
-  let live = true, present = Number(root.dataset.present);
+  let live = !("recording" in root.dataset), present = Number(root.dataset.present);
   function listen() {
     const source = new EventSource("/events");
     source.onmessage = (event) => {
