@@ -10,6 +10,7 @@ from random import Random
 from domain.city import Camera, City, Level, Sensor, Unit, Zone
 from domain.city_files import write_city
 from domain.clock import MILLISECOND, SECOND
+from domain.identity import identify
 from domain.monitors import Monitor, Select, VideoRule
 from domain.records import RawBatch
 from domain.settings import EngineSettings
@@ -21,6 +22,7 @@ __all__ = [
     "SETTINGS",
     "T0",
     "Messages",
+    "action",
     "event",
     "messages",
     "reading",
@@ -73,6 +75,12 @@ def event(camera: str, ms: int, confidence: float = 0.9) -> bytes:
     return json.dumps({"camera": camera, "ts": T0 + ms, "type": "smoke", "confidence": confidence}).encode()
 
 
+def action(verb: str, ms: int, **more: object) -> bytes:
+    """What somebody does, `ms` after T0."""
+    said = {"action": verb, "id": str(identify(verb, ms)), "ts": T0 + ms, "actor": "li.na", "role": "operator"}
+    return json.dumps(said | more).encode()
+
+
 def _packet(sensor: str, ms: int, values: list[float]) -> bytes:
     return json.dumps({"sensor": sensor, "t0": T0 + ms, "hz": 10, "v": values}).encode()
 
@@ -103,6 +111,7 @@ def messages(seconds: int = 60) -> Messages:
         send(1, ms, reading("nobody", ms, 1.0))
         send(2, ms, reading("G02", ms + 3_600_000, 1.0))
         send(1, ms + 200, event("C1", ms))
+        send(3, ms + 300, action("dispatch", ms, case=f"case {ms}", unit="U-GAS"))
     return {name: sorted(rows, key=lambda row: row[0]) for name, rows in found.items()}
 
 
