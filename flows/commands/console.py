@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import sys
 from pathlib import Path
 from typing import Annotated, Final
@@ -47,7 +48,7 @@ def serve(
     journal: Annotated[Path, typer.Option(help="Where actions are written for the engine.")] = JOURNAL,
     accounts: AccountsOption = ACCOUNTS,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on.", min=0, max=65535)] = 8080,
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535)] = 8080,
     name: Annotated[
         list[str] | None, typer.Option(help="Further host name under which readers come, as behind a proxy.")
     ] = None,
@@ -74,19 +75,26 @@ def serve(
         server = uvicorn.Server(
             uvicorn.Config(
                 make_app(site, hosts),
-                host=host,
-                port=port,
                 log_config=None,
                 access_log=False,
                 server_header=False,
                 timeout_graceful_shutdown=2,
             )
         )
-        Console().print(f"{world.city.name}: http://{host}:{port}/{' (serving the database itself)' if alone else ''}")
         # The server ends by itself, then raises the signal once more: what was opened here is to be closed as well.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: None)
-        server.run()
+        with _listening(host, port) as listener:
+            address = f"http://{host}:{listener.getsockname()[1]}/"
+            Console().print(f"{world.city.name}: {address}{' (serving the database itself)' if alone else ''}")
+            server.run(sockets=[listener])
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        raise ConfigError([Problem("", "", "--port", f"cannot listen on {host}:{port}: {error}")]) from error
 
 
 @user.command()
