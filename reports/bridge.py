@@ -156,9 +156,7 @@ SELECT registry.sensor AS sensor, kind, unit, came.availability AS availability,
     measured.low AS least, measured.mid AS mean, measured.high AS most, faults.reasons AS faults
 FROM registry
 LEFT JOIN (
-    SELECT sensor, avg(availability) AS availability, sum(readings) AS readings FROM sensor_availability
-    WHERE asset = {asset:String} AND hour >= toDateTime64({begin:Int64}, 3, 'UTC')
-        AND hour < toDateTime64({end:Int64}, 3, 'UTC') GROUP BY sensor
+    SELECT sensor, availability, readings FROM sensor_days WHERE asset = {asset:String} AND day = {day:Date}
 ) AS came ON came.sensor = registry.sensor
 LEFT JOIN (
     SELECT sensor, minOrNull(min) AS low, sum(mean * count) / sum(count) AS mid, maxOrNull(max) AS high

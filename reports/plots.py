@@ -17,15 +17,21 @@ __all__ = ["plot_day"]
 BAND: Final = "#56b4e9"
 LINE: Final = "#0072b2"
 ALERT: Final = "#d55e00"
-SETTINGS: Final = {"svg.hashsalt": "lifeline", "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9}
+SETTINGS: Final[dict[Any, Any]] = {
+    "svg.hashsalt": "lifeline",
+    "svg.fonttype": "none",
+    "font.family": "sans-serif",
+    "font.size": 9,
+}
 
 
 def plot_day(day: BridgeDay, traces: Traces) -> str:
     """The means of all sensors of a kind over the day, between the least and the most; alerts are marked."""
     import matplotlib as mpl  # here, because it takes half a second
-    from matplotlib.dates import DateFormatter, HourLocator
+    from matplotlib import dates as untyped
     from matplotlib.figure import Figure
 
+    dates: Any = untyped
     with mpl.rc_context(SETTINGS):
         figure = Figure(figsize=(9, 2.4))
         axes: Any = figure.add_axes((0.08, 0.11, 0.91, 0.84))  # the same for all, so that times stand below each other
@@ -40,8 +46,8 @@ def plot_day(day: BridgeDay, traces: Traces) -> str:
                 )
                 axes.axvline(_naive(alert["raised"]), color=ALERT, lw=1)
         axes.set_xlim(_naive(day.begin), _naive(day.end))
-        axes.xaxis.set_major_locator(HourLocator(byhour=range(0, 24, 3), tz=day.zone))
-        axes.xaxis.set_major_formatter(DateFormatter("%H:%M", tz=day.zone))
+        axes.xaxis.set_major_locator(dates.HourLocator(byhour=range(0, 24, 3), tz=day.zone))
+        axes.xaxis.set_major_formatter(dates.DateFormatter("%H:%M", tz=day.zone))
         axes.set_ylabel(traces.unit)
         axes.grid(alpha=0.2)
         axes.spines[["top", "right"]].set_visible(False)

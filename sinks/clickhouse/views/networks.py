@@ -90,9 +90,8 @@ SELECT
         availability < 0.5, 'unknown', score >= 90, 'A', score >= 75, 'B', score >= 60, 'C', 'D'
     ) AS grade
 FROM (
-    SELECT {day("hour")} AS day, asset, uniqExact(sensor) AS sensors, avg(availability) AS availability
-    FROM sensor_availability WHERE asset IN (SELECT asset FROM registry WHERE asset_kind IN {_STRUCTURES})
-    GROUP BY day, asset
+    SELECT day, asset, count() AS sensors, avg(availability) AS availability FROM sensor_days
+    WHERE asset IN (SELECT asset FROM registry WHERE asset_kind IN {_STRUCTURES}) GROUP BY day, asset
 ) AS coming
 INNER JOIN (
     SELECT asset, any(asset_name) AS asset_name, any(zone) AS zone, any(owner) AS owner FROM registry GROUP BY asset

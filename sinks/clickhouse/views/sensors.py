@@ -8,6 +8,7 @@ from sinks.clickhouse.views.terms import NOW, ZONE, day, table_of_hours
 
 __all__ = ["VIEWS"]
 
+# That `start` is said twice spares the partitions of other days.
 _LATEST: Final = f"""
 CREATE VIEW sensor_latest AS
 SELECT
@@ -22,7 +23,8 @@ FROM (
 ) AS health
 LEFT JOIN (
     SELECT sensor, argMax(last, start) AS value FROM aggregates_1s_stored
-    WHERE (sensor, start) IN (SELECT sensor, max(last_seen) FROM sensor_last_seen GROUP BY sensor) GROUP BY sensor
+    WHERE (sensor, start) IN (SELECT sensor, max(last_seen) FROM sensor_last_seen GROUP BY sensor)
+        AND start IN (SELECT max(last_seen) FROM sensor_last_seen GROUP BY sensor) GROUP BY sensor
 ) AS latest ON latest.sensor = health.sensor
 """
 
@@ -38,6 +40,22 @@ FROM {table_of_hours()} AS hours
 CROSS JOIN registry
 LEFT JOIN (SELECT sensor, start, count FROM aggregates_1h) AS got
     ON got.sensor = registry.sensor AND got.start = hours.hour
+"""
+
+# Of days it is computed anew: a sensor's hours are twenty-four times as many rows.
+_DAYS: Final = f"""
+CREATE VIEW sensor_days AS
+SELECT
+    heard.day AS day, registry.sensor AS sensor, kind, zone, asset, toUInt64(got.count) AS readings,
+    rate * 60 * heard.minutes AS expected, heard.minutes AS minutes,
+    if(expected < 1 AND readings = 0, NULL, least(1, readings / greatest(1, expected))) AS availability
+FROM (
+    SELECT {day("hour")} AS day, sum(hours.minutes) AS minutes FROM {table_of_hours()} AS hours GROUP BY day
+) AS heard
+CROSS JOIN registry
+LEFT JOIN (
+    SELECT sensor, {day("start")} AS day, sum(count) AS count FROM aggregates_1h GROUP BY sensor, day
+) AS got ON got.sensor = registry.sensor AND got.day = heard.day
 """
 
 _FAULT_DAYS: Final = f"""
@@ -56,4 +74,4 @@ FROM (
 ) ARRAY JOIN range(toUInt32(last_day - first_day) + 1) AS number
 """
 
-VIEWS: Final = (_LATEST, _AVAILABILITY, _FAULT_DAYS)
+VIEWS: Final = (_LATEST, _AVAILABILITY, _DAYS, _FAULT_DAYS)

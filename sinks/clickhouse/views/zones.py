@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sinks.clickhouse.views.terms import OWN_KINDS, POINTS, day, table_of_hours
+from sinks.clickhouse.views.terms import OWN_KINDS, POINTS, day
 
 __all__ = ["VIEWS"]
 
@@ -35,12 +35,7 @@ FROM (
         SELECT coming.day AS day, coming.zone AS zone, availability,
             least(1, ifNull(faulty.seconds, 0) / (60 * minutes)) AS fault_share, begun.first_day AS first_day,
             begun.sensor != '' AS delivering
-        FROM (
-            SELECT {day("hour")} AS day, zone, sensor, avg(availability) AS availability
-            FROM sensor_availability GROUP BY day, zone, sensor
-        ) AS coming
-        INNER JOIN (SELECT {day("hour")} AS day, sum(minutes) AS minutes FROM {table_of_hours()} GROUP BY day) AS heard
-            ON heard.day = coming.day
+        FROM sensor_days AS coming
         LEFT JOIN (
             SELECT sensor, {day("min(start)")} AS first_day FROM aggregates_1h_stored GROUP BY sensor
         ) AS begun ON begun.sensor = coming.sensor

@@ -317,6 +317,17 @@ def test_sensor_availability(town: Client) -> None:
         ("P3", 0, 0, 0.042, None),
         ("P3", 1, 0, 0.042, None),
     ]
+    found = rows(
+        town,
+        "SELECT day, sensor, readings, round(expected, 3), minutes, availability "
+        "FROM sensor_days WHERE sensor IN ('G1', 'G2', 'F1', 'P3') ORDER BY sensor",
+    )
+    assert found == [
+        (DAY, "F1", 90, 120, 120, 0.75),
+        (DAY, "G1", 60, 120, 120, 0.5),
+        (DAY, "G2", 15, 120, 120, 0.125),
+        (DAY, "P3", 0, 0.083, 120, None),
+    ]
 
 
 def test_fault_days(town: Client) -> None:
