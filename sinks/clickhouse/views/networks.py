@@ -87,7 +87,7 @@ SELECT
     faulty_sensors, found.alerts AS alerts, {known("found.last")} AS last_alert,
     nullIf(found.gravest, 0) AS gravest, greatest(0, 100 - found.points) AS score,
     multiIf(
-        availability < 0.5, 'unknown', score >= 90, 'A', score >= 75, 'B', score >= 60, 'C', 'D'
+        ifNull(availability, 0) < 0.5, 'unknown', score >= 95, 'A', score >= 85, 'B', score >= 70, 'C', 'D'
     ) AS grade
 FROM (
     SELECT day, asset, count() AS sensors, avg(availability) AS availability FROM sensor_days

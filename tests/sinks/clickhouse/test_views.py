@@ -412,7 +412,7 @@ def test_bridges(town: Client) -> None:
         "FROM bridge_health ORDER BY day",
     )
     assert found == [
-        (DAY, "Stone bridge", "Z1", "street", 1, 0.75, 1, 2, 1, 75, "B"),
+        (DAY, "Stone bridge", "Z1", "street", 1, 0.75, 1, 2, 1, 75, "C"),
         (date(2026, 3, 11), "Stone bridge", "Z1", "street", 1, pytest.approx(1 / 6), 0, 0, None, 100, "unknown"),
     ]
 
