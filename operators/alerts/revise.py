@@ -125,6 +125,7 @@ def _revision(
 ) -> AlertEvent | None:
     if event is None:
         assert alert is not None
+        alert = replace(alert, latched=False)  # the desk does not know it: nobody could close it
         return _event(alert, 0, 1, AlertEventType.RAISED, now, f"raised late: {why(alert.sensors)}")
     before = event.alert
     number = event.revision + 1
