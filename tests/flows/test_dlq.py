@@ -8,10 +8,12 @@ from contextlib import suppress
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from clickhouse_connect.driver.client import Client
 
+from domain.actions import Action, Verb
 from domain.city import City
 from domain.clock import MILLISECOND, SECOND
 from domain.records import DeadLetter
@@ -317,3 +319,15 @@ def test_the_commands(
     assert "alerts: 0 corrected" in lifeline("review", town, "--warm-up", "1 h", "--since", "2025-11-24T16:00:00")
     assert "2 letters" in lifeline("dlq", "list")
     assert "491 letters" in lifeline("dlq", "list", "--redriven")
+
+
+@pytest.mark.parametrize(
+    ("reason", "back"), [("unknown-sensor", True), ("unknown-alert", False), ("wrong-state", False)]
+)
+def test_what_people_did(reason: str, back: bool) -> None:
+    """An action comes back for the record once its sensor is known; one that came at the wrong time stays dead."""
+    at = T0 * MILLISECOND
+    action = Action(UUID(int=1), Verb.OUT_OF_SERVICE, at, "li.na", sensor="G01", reason="works")
+    revived = revive(DeadLetter("actions", 3, 0, at, reason, "why", action.to_json()), Decoder(CITY), SETTINGS)
+    assert revived.actions == ((replace(action, known=at),) if back else ())
+    assert [letter.detail for letter in revived.dead] == ([] if back else ["why"])
