@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from domain.records import Columns, RawBatch
 
-__all__ = ["Partition", "Source"]
+__all__ = ["Partition", "Source", "batches"]
 
 
 class Partition(ABC):
@@ -83,3 +83,17 @@ class Source(ABC):
     @abstractmethod
     def open(self, partition: str, resume: Any | None) -> Partition:
         """Open one partition, at `resume` (what its `snapshot` returned) or at its start."""
+
+
+def batches(partition: Partition) -> Iterator[RawBatch | Columns]:
+    """Poll a partition to the end of its stream, without a pause: of a recording or a simulation, not of what is live.
+
+    Raises SourceError when it cannot be read.
+    """
+    while True:
+        try:
+            batch = partition.poll()
+        except StopIteration:
+            return
+        if batch is not None:
+            yield batch

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from hashlib import sha256
+from math import inf
 from threading import Event
 from typing import Any, Final
 
@@ -19,13 +20,15 @@ from clickhouse_connect.driver.client import Client
 from domain.city import City
 from domain.clock import SECOND
 from domain.errors import ConfigError, Problem, SinkError, SinkRefused
+from domain.health import HEALTH
 from domain.settings import EngineSettings
 from domain.streams import Source
 from flows.graph import Outlets, city_flow
 from flows.membership import Membership
 from flows.run import Cluster, Recovery, run
 from operators.decode import Decoder
-from operators.intake import Intake
+from operators.high_water import HighWater
+from operators.inlet import Intake
 from operators.layout import Layout
 from operators.pace import Pace
 from operators.pulse import Pulse
@@ -83,6 +86,8 @@ class Engine:
     def run(self, stop: Event | None = None) -> None:
         """Run to the end of the stream, or until `stop` is set."""
         stop = stop or Event()
+        HEALTH.live = self.live
+        HEALTH.behind = inf if self.settings.lag is None else self.settings.lag / SECOND
         with self._database(stop) as database, self._receivers(stop):
             store: dict[str, Sink[Any] | ClickHouseSink] = dict(self.store)
             if database is not None:
@@ -92,6 +97,7 @@ class Engine:
                 self.recovery.fit(**self._kept)
             membership = Membership(self.source, self.recovery, self.cluster, self.look if self.live else None)
             members = membership.begin()
+            high = self._high_water()
             pulse = self._pulse() if self.live else None
             while members and not stop.is_set():
                 pause = Event()
@@ -107,6 +113,7 @@ class Engine:
                     alone=not self.cluster.addresses,
                     pulse=pulse,
                     pace=self._pace(),
+                    high=high,
                 )
                 outlets = Outlets(store, self.alerts)
                 flow = city_flow(intake, layout, self.settings, outlets, kept=self.recovery is not None)
@@ -116,16 +123,22 @@ class Engine:
                 with membership.watching(members, pause):
                     run(flow, self.cluster, self.recovery, self.epoch)
                 intake.raise_failure()
-                if not pause.is_set():
+                if stop.is_set() or not pause.is_set():
+                    if self.cluster.first:
+                        high.forget()
                     return
-                if not stop.is_set():
-                    members = membership.join(members, intake.watermark)
+                members = membership.join(members, intake.watermark, high.before)
 
     def _pace(self) -> Pace | None:
         """Processes of a cluster that share a recovery directory catch up together."""
         if self.recovery is None or not self.cluster.addresses:
             return None
         return Pace(self.recovery.directory / "pace", self.cluster.process, len(self.cluster.addresses))
+
+    def _high_water(self) -> HighWater:
+        """How far panes may have been closed, by this run and by one that was killed."""
+        folder = self.recovery.directory / "closed" if self.recovery is not None else None
+        return HighWater(folder, self.cluster.process)
 
     def _pulse(self) -> Pulse:
         city, settings = self.city, self.settings

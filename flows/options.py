@@ -9,7 +9,6 @@ from typing import Annotated, TypeAlias
 import typer
 
 from domain.clock import SECOND
-from domain.errors import ConfigError, Problem
 from domain.units import nanoseconds
 from flows.logs import LogFormat
 
@@ -28,7 +27,6 @@ __all__ = [
     "Workers",
     "duration",
     "moment",
-    "topic_of",
 ]
 
 CityName: TypeAlias = Annotated[str, typer.Argument(help="Name of a shipped city, or a folder with city files.")]
@@ -87,18 +85,6 @@ def duration(text: str) -> int:
 def moment(when: datetime | None, default: int) -> int:
     """A time of the command line, UTC, in ns; `default` where none was given."""
     return default if when is None else int(when.replace(tzinfo=UTC).timestamp()) * SECOND
-
-
-def topic_of(url: str) -> tuple[str, str]:
-    """Brokers and topic of kafka://BROKERS/TOPIC, as `--kafka-alerts` takes it; raises ConfigError.
-
-    >>> topic_of("kafka://one:9092,two:9092/alerts")
-    ('one:9092,two:9092', 'alerts')
-    """
-    brokers, _, topic = url.removeprefix("kafka://").partition("/")
-    if not brokers or not topic:
-        raise ConfigError([Problem("", "", "--kafka-alerts", f"expected kafka://BROKERS/TOPIC, got {url!r}")])
-    return brokers, topic
 
 
 WarmUp: TypeAlias = Annotated[

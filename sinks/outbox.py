@@ -38,8 +38,9 @@ DEADLINE: Final = 10.0
 #: Seconds before a failed parcel is tried again: they double, up to the last.
 PAUSES: Final = (0.1, 30.0)
 
-#: Seconds for which a run that is over waits for one parcel to be taken.
+#: Seconds for which a run that is over waits for one parcel to be taken: by who is in trouble, and by who is slow.
 PATIENCE: Final = 5.0
+SLOWEST: Final = 60.0
 
 #: Seconds between two words about one trouble.
 QUIET: Final = 10.0
@@ -143,7 +144,9 @@ class Outbox(Generic[P]):
             self._ending = True
             self._changed.notify_all()
             left, since = len(self._entries), time.monotonic()
-            while wait and left and self._failure is None and time.monotonic() - since < PATIENCE:
+            while wait and left and self._failure is None:
+                if time.monotonic() - since >= (SLOWEST if self.ready else PATIENCE):
+                    break
                 self._changed.wait(0.5)
                 if len(self._entries) < left:
                     left, since = len(self._entries), time.monotonic()

@@ -31,6 +31,11 @@ settings.register_profile("thorough", dev, max_examples=2000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev"))
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of the shared embedded directory come last: as long as it is open, a process can open no other."""
+    items.sort(key=lambda item: "directory" in getattr(item, "fixturenames", ()))
+
+
 @pytest.fixture(scope="session")
 def root() -> Path:
     """The top of the checkout."""

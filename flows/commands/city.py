@@ -5,14 +5,12 @@ from __future__ import annotations
 import logging
 from contextlib import ExitStack
 from datetime import timedelta
-from math import inf
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from domain.city_files import load_settings
-from domain.clock import SECOND
 from domain.errors import ConfigError, Problem
 from domain.health import HEALTH
 from flows.cluster import end_with_parent, run_processes
@@ -93,8 +91,6 @@ def city(
     if stream.startswith("simulator:") and speed is None:
         speed = 1.0
     settings = load_settings(city)
-    HEALTH.live = is_live(stream) and not until_end
-    HEALTH.behind = inf if settings.lag is None else settings.lag / SECOND
     HEALTH.patience = max(HEALTH.patience, 5 * snapshot_interval)
     with ExitStack() as stack:
         if metrics:
@@ -108,7 +104,7 @@ def city(
             open_stream(stream, registry, speed=speed, until_end=until_end, stop=stop, journal=journal),
             dsn,
             serve=serve_port,
-            live=HEALTH.live,
+            live=is_live(stream) and not until_end,
             cluster=cluster,
             recovery=None if no_recovery else _recovery(recovery, snapshot_interval, backup_interval),
             alerts=receivers_of(registry, receivers, kafka_alerts, alertmanager),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -18,12 +17,12 @@ from domain.city import City
 from domain.clock import MILLISECOND, SECOND
 from domain.records import DeadLetter
 from domain.settings import EngineSettings
-from flows.cli import main
 from flows.dlq import Filter, counts, letters, redrive, revive
 from flows.engine import Engine
 from flows.review import review
 from operators.decode import Decoder
 from sinks.clickhouse.client import connect
+from tests.flows import conftest
 from tests.flows.memory import MemorySource
 from tests.flows.stored import chdb
 from tests.flows.town import CITY, PARTITIONS, SETTINGS, T0, Messages, event, messages, reading, write_town
@@ -41,22 +40,13 @@ _numbers = count()
 Run = Callable[..., Client]
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """An embedded directory of this module, open as long as the module runs: other modules here have their own."""
-    folder = tmp_path_factory.mktemp("dlq") / "clickhouse"
-    client = connect(chdb(folder, "default"))
-    yield folder
-    client.close()
-
-
 @pytest.fixture
-def run(folder: Path) -> Iterator[Run]:
+def run(directory: Path, engine: Client) -> Iterator[Run]:
     """Runs a city's engine over a stream; gives a client of what it stored."""
     clients = []
 
     def run(city: City, stream: Messages, settings: EngineSettings = SETTINGS) -> Client:
-        dsn = chdb(folder, f"dlq_{next(_numbers)}")
+        dsn = chdb(directory, f"dlq_{next(_numbers)}")
         Engine(city, settings, MemorySource(stream, 500), dsn).run()
         clients.append(connect(dsn))
         return clients[-1]
@@ -92,7 +82,8 @@ VIEWS = {
         for name in ("aggregates_1s", "aggregates_1m", "aggregates_1h")
     },
     # When a finding became known is as it was.
-    "findings": "SELECT * EXCEPT known FROM findings FINAL WHERE NOT withdrawn",
+    "findings": "SELECT * EXCEPT (known, sample_ts, sample_value) FROM findings FINAL WHERE NOT withdrawn",
+    "samples": "SELECT id, phase, sample_ts, sample_value FROM findings FINAL WHERE NOT withdrawn",
     # What is raised late is for the record: the desk does not wait for anybody to close it.
     "alerts": "SELECT * EXCEPT (id, events, last_event, revision, note, latched) FROM alerts "
     "WHERE last_event != 'withdrawn'",
@@ -129,7 +120,9 @@ def test_with_readings_late_and_out_of_order(run: Run) -> None:
     right, wrong = run(CITY, stream), run(BEFORE, stream)
     review(right, CITY, SETTINGS)
     redrive(wrong, CITY, SETTINGS, Filter(), RUN)
-    assert views(wrong) == views(right)
+    # A finding that a review confirms keeps the samples that had come when it was made.
+    names = VIEWS.keys() - {"samples"}
+    assert views(wrong, *names) == views(right, *names)
 
 
 def test_a_review_agrees_with_a_second_look(run: Run) -> None:
@@ -290,35 +283,32 @@ def test_rows_that_are_still_bad_are_letters_of_their_own(run: Run) -> None:
 
 
 def test_the_commands(
-    run: Run, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    run: Run, directory: Path, tmp_path: Path, lifeline: conftest.Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Listed, shown, tried, redriven, and nothing left to review."""
     right, wrong = run(CITY, punctual()), run(BEFORE, punctual())
-    dsn, town = chdb(folder, wrong.database or ""), str(write_town(tmp_path / "town"))
-    monkeypatch.setenv("COLUMNS", "200")
+    dsn, town = chdb(directory, wrong.database or ""), str(write_town(tmp_path / "town"))
 
-    def lifeline(*arguments: str) -> str:
-        monkeypatch.setattr(sys, "argv", ["lifeline", *arguments, "--dsn", dsn])
-        with suppress(SystemExit):
-            main()
+    def answer(*arguments: str) -> str:
+        assert lifeline(*arguments, "--dsn", dsn) == 0
         out, err = capsys.readouterr()
         assert not err
         return out
 
-    assert "491 letters" in lifeline("dlq", "list")
-    assert "1 letters" in lifeline("dlq", "list", "--reason", "not-json")
-    shown = lifeline("dlq", "show", "--sensor", "G01", "--limit", "2", "--since", "2025-11-24T16:00:10")
+    assert "491 letters" in answer("dlq", "list")
+    assert "1 letters" in answer("dlq", "list", "--reason", "not-json")
+    shown = answer("dlq", "show", "--sensor", "G01", "--limit", "2", "--since", "2025-11-24T16:00:10")
     assert "2 of 100 letters (--limit 100 shows all)" in shown
     assert '{"sensor": "G01", "ts": 1764000010000' in shown
-    assert "would be used: 489 of 491 letters" in lifeline("dlq", "redrive", town, "--dry-run")
-    redriven = lifeline("dlq", "redrive", town)
+    assert "would be used: 489 of 491 letters" in answer("dlq", "redrive", town, "--dry-run")
+    redriven = answer("dlq", "redrive", town)
     assert "used: 489 of 491 letters, 480 readings and 9 video events" in redriven
     assert "still dead: not-json 1, unknown-sensor 1" in redriven
     assert "raised late" in redriven
     assert views(wrong) == views(right)
-    assert "alerts: 0 corrected" in lifeline("review", town, "--warm-up", "1 h", "--since", "2025-11-24T16:00:00")
-    assert "2 letters" in lifeline("dlq", "list")
-    assert "491 letters" in lifeline("dlq", "list", "--redriven")
+    assert "alerts: 0 corrected" in answer("review", town, "--warm-up", "1 h", "--since", "2025-11-24T16:00:00")
+    assert "2 letters" in answer("dlq", "list")
+    assert "491 letters" in answer("dlq", "list", "--redriven")
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import json
 import shutil
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -22,7 +22,6 @@ from domain.errors import ConfigError
 from domain.health import Health
 from domain.receivers import Webhook
 from domain.toml_files import table
-from flows.cli import main
 from flows.commands.city import city
 from flows.commands.doctor import doctor
 from flows.doctor import machine
@@ -36,41 +35,11 @@ from sinks.clickhouse.client import connect
 from sinks.clickhouse.schema import VERSION, ensure_schema
 from sinks.clickhouse.serve import Serving
 from sources.kafka import KafkaSource
+from tests.flows.conftest import Run
 from tests.flows.stored import chdb
 from tests.flows.town import CITY, reading, write_town
 from tests.kafka_broker import Broker
 from tests.kafka_broker import broker as mock_broker
-
-Run = Callable[..., int]
-
-
-@pytest.fixture
-def lifeline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
-    def run(*arguments: object) -> int:
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setenv("COLUMNS", "200")
-        monkeypatch.setattr(sys, "argv", ["lifeline", *map(str, arguments)])
-        try:
-            main()
-        except SystemExit as end:
-            return end.code if isinstance(end.code, int) else int(bool(end.code))
-        return 0
-
-    return run
-
-
-@pytest.fixture(scope="module")
-def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An embedded directory of this module, open as long as it runs: other modules here have their own."""
-    return tmp_path_factory.mktemp("doctor") / "clickhouse"
-
-
-@pytest.fixture(scope="module")
-def engine(directory: Path) -> Iterator[Client]:
-    """Keeps its engine up."""
-    client = connect(chdb(directory, "default"))
-    yield client
-    client.close()
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,8 @@ from domain.records import DeadLetter, Frame, RawBatch
 from domain.settings import EngineSettings
 from domain.streams import Partition, Source
 from operators.decode import Decoder
-from operators.intake import PROMPT_MARGIN, TICK_MARGIN, Intake, PartitionIntake
+from operators.inlet import Intake
+from operators.intake import PROMPT_MARGIN, TICK_MARGIN, PartitionIntake
 from operators.layout import Layout
 from operators.pace import AHEAD
 from tests.operators.streams import T0, city

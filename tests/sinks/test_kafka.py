@@ -3,29 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
-from time import monotonic, sleep
 
 import orjson
 import pytest
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
 
-from domain import operations
 from domain.errors import SinkError, SinkRefused
 from sinks.channel import Note
 from sinks.kafka import KafkaWriter
 from sinks.messages import Message
 from tests.kafka_broker import Broker, broker
 from tests.sinks.alerts import FINDING, VIDEO, event
-
-HEARTBEAT = replace(event(0), alert=replace(event(0).alert, kind=operations.HEARTBEAT))
-
-
-class Full:
-    """A producer that takes nothing more."""
-
-    def produce(self, *_: object, **__: object) -> None:
-        raise BufferError("queue full")
 
 
 @pytest.fixture(scope="module")
@@ -94,37 +82,6 @@ def test_undelivered() -> None:
     writer.write([event(0)])
     with pytest.raises(SinkError, match=r"Kafka alerts at 127\.0\.0\.1:1"):
         writer.flush()
-
-
-def test_what_is_said_again_is_passed_on(kafka: Broker) -> None:
-    """Heartbeats reach the topic though nobody waits for them."""
-    topic = topic_of(kafka)
-    writer = KafkaWriter(kafka.address, topic)
-    writer.pass_on([HEARTBEAT, HEARTBEAT])
-    assert [item["id"] for _, item in consumed(kafka, topic, 2)] == [str(HEARTBEAT.id)] * 2
-
-
-def test_nobody_waits_for_what_is_said_again(caplog: pytest.LogCaptureFixture) -> None:
-    """Where no broker answers, a heartbeat is lost and logged; neither it nor a later flush is an error."""
-    sink = KafkaSink("127.0.0.1:1", "alerts", timeout=0.5).build("kafka", 0, 1)
-    began = monotonic()
-    sink.write_batch([HEARTBEAT])
-    assert monotonic() - began < 0.3
-    deadline = monotonic() + 10
-    while "a heartbeat was not delivered" not in caplog.text:
-        assert monotonic() < deadline
-        sleep(0.05)
-        sink.write_batch([])
-    with pytest.raises(SinkError, match="Local: Message timed out"):
-        sink.write_batch([HEARTBEAT, event(0)])
-
-
-def test_a_full_queue_takes_no_heartbeat(caplog: pytest.LogCaptureFixture) -> None:
-    """It is logged, and the flow goes on."""
-    writer = KafkaWriter("127.0.0.1:1", "alerts")
-    writer._producer = Full()  # type: ignore[assignment]
-    writer.pass_on([HEARTBEAT])
-    assert "Kafka alerts at 127.0.0.1:1: queue full" in caplog.text
 
 
 def test_refused(kafka: Broker) -> None:
