@@ -64,7 +64,8 @@ def flat(client: Client, codec: str) -> None:
     client.command("DROP TABLE IF EXISTS flat")
     client.command(
         "CREATE TABLE flat (sensor LowCardinality(String), ts DateTime64(9, 'UTC') CODEC(DoubleDelta, ZSTD(1)), "
-        f"value Float64 CODEC({codec})) ENGINE = MergeTree ORDER BY (sensor, ts)"
+        f"value Float64 CODEC({codec})) ENGINE = MergeTree ORDER BY (sensor, ts)",
+        settings={"enable_alp_codec": 1},
     )
 
 
@@ -127,7 +128,7 @@ def run(report: Report, rows: int = 1_000_000, repeats: int = 5) -> None:
                 report.figure(f"insert: {name} / {library_name}", ratio_of(times, name, library_name)[0], "ratio")
         job(packed)
         report.figure("stored: packed", size(client, "readings_packed") / rows, "bytes/reading")
-        for codec in ("ZSTD(1)", "Gorilla, ZSTD(1)", "Delta, ZSTD(1)"):
+        for codec in ("ZSTD(1)", "Gorilla, ZSTD(1)", "Delta, ZSTD(1)", "ALP, LZ4"):
             flat(client, codec)
             native()
             report.figure(f"stored: flat, {codec}", size(client, "flat") / rows, "bytes/reading")

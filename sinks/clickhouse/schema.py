@@ -21,6 +21,7 @@ from domain.city import City
 from domain.clock import HOUR, MILLISECOND, MINUTE, SECOND
 from domain.errors import SinkError, SinkRefused
 from sinks.clickhouse.client import translated
+from sinks.clickhouse.codecs import pack_numbers
 from sinks.clickhouse.native import Column, Dictionary, encode
 from sinks.clickhouse.views import VIEWS
 
@@ -50,7 +51,7 @@ _BLOCKS = (
     f"min_parts_to_merge_at_once = {MERGED_AT_ONCE}"
 )
 _TIME_NS = "DateTime64(9, 'UTC') CODEC(DoubleDelta, ZSTD(1))"
-# Gorilla takes twice the space on values that are rounded, as gauges do (perf/clickhouse.py).
+# Gorilla takes twice the space on values that are rounded, as gauges do (perf/clickhouse.py); see codecs.py for ALP.
 _VALUE = "Float64 CODEC(ZSTD(1))"
 _NAME = "LowCardinality(String)"
 
@@ -379,6 +380,7 @@ def ensure_schema(client: Client) -> int:
                 # A step that was interrupted is taken up again where it stopped.
                 client.command(_CREATE.sub(r"\g<0> IF NOT EXISTS", statement, count=1))
             client.command(f"INSERT INTO schema_version VALUES ({version})")
+        pack_numbers(client, ("readings_packed", *(f"{table}_stored" for table in AGGREGATES.values())))
     return found
 
 
