@@ -12,9 +12,10 @@ from functools import cached_property
 
 from pydantic import with_config
 
+from domain.correlation import Correlation
 from domain.desk import DeskPolicy
-from domain.fields import Count, Flag, Id, Latitude, Limit, Longitude, Positive, Reference, Text
-from domain.monitors import Monitor, VideoRule
+from domain.fields import ClockError, Count, Flag, Id, Latitude, Limit, Longitude, Positive, Reference, Text
+from domain.monitors import Monitor, ReportRule, VideoRule
 from domain.recording import RecordingFormat
 
 __all__ = ["Asset", "Camera", "City", "Level", "Pipe", "Sensor", "Unit", "Zone"]
@@ -82,6 +83,7 @@ class Camera:
     lon: Longitude = 0.0
     lat: Latitude = 0.0
     name: Text = ""
+    clock_offset: ClockError = 0.0  # s that its clock is ahead: taken from the times of its events
 
 
 @with_config(extra="forbid")
@@ -123,6 +125,8 @@ class City:
     video_rules: tuple[VideoRule, ...] = ()
     recording: RecordingFormat | None = None  # how a wide CSV of this city is read
     desk: DeskPolicy = field(default_factory=DeskPolicy)
+    report_rules: tuple[ReportRule, ...] = ()
+    correlation: Correlation = field(default_factory=Correlation)
 
     @cached_property
     def sensor_index(self) -> Mapping[str, int]:

@@ -8,8 +8,9 @@ from datetime import datetime
 from typing import Any
 
 from domain.city import Asset, Camera, City, Level, Pipe, Sensor, Unit, Zone
+from domain.correlation import Correlation
 from domain.desk import DeskPolicy
-from domain.monitors import Monitor, VideoRule
+from domain.monitors import Monitor, ReportRule, VideoRule
 from domain.recording import RecordingFormat
 from domain.selection import selected
 from domain.units import TIME_UNITS, Quantity
@@ -33,6 +34,8 @@ class Parts:
     rules: list[Entry[VideoRule]] = field(default_factory=list)
     recording: Entry[RecordingFormat] | None = None
     desk: Entry[DeskPolicy] | None = None
+    reports: list[Entry[ReportRule]] = field(default_factory=list)
+    correlation: Entry[Correlation] | None = None
     ids: dict[str, set[str]] = field(default_factory=dict)
     unread: set[str] = field(default_factory=set)  # tables that could not be read: references to them are not checked
 
@@ -52,12 +55,15 @@ def check(parts: Parts, city: City, problems: Problems) -> None:
             problems.add(pipe.place("end"), "end", f"expected another asset than start, got {pipe.item.end!r} for both")
     _unique(parts.monitors, lambda item: item.name, "name", problems)
     _unique(parts.rules, lambda item: item.type, "type", problems)
+    _unique(parts.reports, lambda item: item.type, "type", problems)
     whole = all(len(getattr(parts, name)) == len(parts.ids[name]) for name in ("sensors", "assets", "zones"))
     if whole and not parts.unread & {"sensors", "assets", "zones"}:  # else the cause lies there
         for monitor in parts.monitors:
             _selection(monitor, city, problems)
     if parts.desk is not None:
         _desk(parts.desk, parts, problems)
+    if parts.correlation is not None:
+        _correlation(parts.correlation, parts, problems)
     if parts.recording is not None:
         _recording(parts.recording, None if "sensors" in parts.unread else parts.ids["sensors"], problems)
 
@@ -102,6 +108,7 @@ def _references(parts: Parts, problems: Problems) -> None:
         (parts.pipes, "end", "assets"),
         (parts.monitors, "unit", "units"),
         (parts.rules, "unit", "units"),
+        (parts.reports, "unit", "units"),
     ]
     for entries, name, target in wanted:
         if target in parts.unread:
@@ -190,6 +197,33 @@ def _desk(entry: Entry[DeskPolicy], parts: Parts, problems: Problems) -> None:
         if policy.escalate_to and not policy.acknowledge_within:
             missing = f"{where}.acknowledge_within"
             problems.add(entry.place("level"), missing, "expected a time, since escalate_to needs one")
+
+
+def _correlation(entry: Entry[Correlation], parts: Parts, problems: Problems) -> None:
+    rules = entry.item
+
+    def add(name: str, field: str, message: str) -> None:
+        problems.add(entry.place(name), field, message)
+
+    networks = {pipe.item.network for pipe in parts.pipes}
+    named = [(f"cause[{i}]", rule.network) for i, rule in enumerate(rules.cause) if rule.network]
+    named += [(f"network[{i}]", rule.network) for i, rule in enumerate(rules.network)]
+    for where, network in named if "pipes" not in parts.unread else ():
+        if network not in networks:
+            hint = did_you_mean(network, networks)
+            message = f"expected a network of the pipes ({join(sorted(networks)) or 'there are none'}), got {network!r}"
+            add(where.partition("[")[0], f"{where}.network", message + hint)
+    for i, rule in enumerate(rules.cause):
+        if rule.since > rule.to:
+            add("cause", f"cause[{i}].to", "expected no less than since")
+    names = [rule.network for rule in rules.network]
+    for i, speed in enumerate(rules.network):
+        if speed.network in names[:i]:
+            add("network", f"network[{i}].network", f"expected each network once, got {speed.network!r} again")
+        if not speed.slowest <= speed.fastest:
+            add("network", f"network[{i}].fastest", f"expected no less than slowest ({speed.slowest:g})")
+    if rules.ring:
+        add("cause", "cause", f"expected no kind to be its own cause, got {' -> '.join(rules.ring)}")
 
 
 def _recording(entry: Entry[RecordingFormat], sensors: Collection[str] | None, problems: Problems) -> None:

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from domain.city import Asset, Camera, City, Level, Pipe, Sensor, Unit, Zone
 from domain.city_checks import Parts, check
+from domain.correlation import CauseRule, Correlation, NetworkRule, RainRule
 from domain.csv_tables import read_table, write_table
 from domain.desk import DeskPolicy, LevelPolicy
 from domain.errors import ConfigError, Problem
@@ -59,6 +60,7 @@ class _CityFile(BaseModel):
     recording: Any = None
     engine: Any = None
     desk: Any = None
+    correlation: Any = None
 
 
 def shipped_cities() -> dict[str, Path]:
@@ -107,6 +109,7 @@ def load_city(city: Path | str) -> City:
     parts.levels = _inline(document, "level", Level, problems, set())
     parts.recording = _recording(document, problems)
     parts.desk = _desk(document, problems)
+    parts.correlation = _correlation(document, problems)
     _settings(document, problems)
     for name, single, of in TABLES:
         ids = parts.ids[name] = set()
@@ -124,7 +127,7 @@ def load_city(city: Path | str) -> City:
         if len(ranks) < len(Array(document, "level").entries):
             parts.unread.add("levels")
         known = None if "levels" in parts.unread else ranks
-        parts.monitors, parts.rules = read_monitors(folder / MONITORS, known, problems)
+        parts.monitors, parts.rules, parts.reports = read_monitors(folder / MONITORS, known, problems)
     loaded = _city(head, parts)
     check(parts, loaded, problems)
     problems.raise_any()
@@ -158,6 +161,10 @@ def write_city(city: City, folder: Path | str, settings: EngineSettings | None =
     if city.desk != DeskPolicy():
         text.append(table("[desk]", _desk_fields(city.desk)))
         text += [table("[[desk.level]]", _desk_fields(level)) for level in city.desk.level]
+    for name in ("cause", "network"):
+        text += [table(f"[[correlation.{name}]]", _timed(rule)) for rule in getattr(city.correlation, name)]
+    if city.correlation.rain is not None:
+        text.append(table("[correlation.rain]", _timed(city.correlation.rain)))
     (folder / CITY).write_text("\n".join(text), encoding="utf-8", newline="\n")
     for name, _, of in TABLES:
         records = getattr(city, name)
@@ -167,8 +174,8 @@ def write_city(city: City, folder: Path | str, settings: EngineSettings | None =
             write_table(path, items, of)
         else:
             path.unlink(missing_ok=True)
-    if city.monitors or city.video_rules:
-        write_monitors(folder / MONITORS, city.monitors, city.video_rules, city.levels)
+    if city.monitors or city.video_rules or city.report_rules:
+        write_monitors(folder / MONITORS, city.monitors, city.video_rules, city.levels, city.report_rules)
     else:
         (folder / MONITORS).unlink(missing_ok=True)
 
@@ -191,6 +198,11 @@ def _desk_fields(policy: DeskPolicy | LevelPolicy) -> dict[str, Any]:
     return {
         name: _time_text(value) if type(value) is int and name != "rank" else value for name, value in known.items()
     }
+
+
+def _timed(rule: CauseRule | NetworkRule | RainRule) -> dict[str, Any]:
+    """A rule's fields; what is a whole number is a duration."""
+    return {name: duration_text(value) if type(value) is int else value for name, value in _fields(rule).items()}
 
 
 def _time_text(ns: int | None) -> str:
@@ -236,6 +248,14 @@ def _desk(document: Document, problems: Problems) -> Entry[DeskPolicy] | None:
     return validated(parse, Table(document, "desk"), 0, document.data["desk"], known, problems)
 
 
+def _correlation(document: Document, problems: Problems) -> Entry[Correlation] | None:
+    if "correlation" not in document.data:
+        return None
+    known = [field.name for of in (Correlation, CauseRule, NetworkRule, RainRule) for field in fields(of)]
+    parse = TypeAdapter(Correlation).validate_python
+    return validated(parse, Table(document, "correlation"), 0, document.data["correlation"], known, problems)
+
+
 def _settings(document: Document, problems: Problems) -> EngineSettings | None:
     def parse(raw: Any) -> EngineSettings:
         return EngineSettings.model_validate(raw, context=FROM_FILE)
@@ -261,4 +281,6 @@ def _city(head: _CityFile | None, parts: Parts) -> City:
         video_rules=tuple(entry.item for entry in parts.rules),
         recording=parts.recording.item if parts.recording is not None else None,
         desk=parts.desk.item if parts.desk is not None else DeskPolicy(),
+        report_rules=tuple(entry.item for entry in parts.reports),
+        correlation=parts.correlation.item if parts.correlation is not None else Correlation(),
     )

@@ -34,6 +34,10 @@ class ActionError(LifelineError):
     """A message cannot be read as an action of a person."""
 
 
+class ReportError(LifelineError):
+    """A message cannot be read as a report of a citizen or an inspector."""
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
     """One thing wrong in one place of a file.

@@ -14,6 +14,7 @@ from domain.units import nanoseconds
 
 __all__ = [
     "ID_BYTES",
+    "ClockError",
     "Count",
     "Flag",
     "Id",
@@ -76,6 +77,8 @@ Positive = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
 Limit = Annotated[float, Field(strict=True)]  # may be infinite
 Share = Annotated[float, Field(strict=True, ge=0, le=1)]
+#: How far a clock is ahead, s: what is further off is no offset, but a clock that nobody has set.
+ClockError = Annotated[float, Field(strict=True, ge=-3600, le=3600)]
 Count = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
 Flag = Annotated[bool, Field(strict=True)]
 #: A duration in ns, written in a file as text with its unit.

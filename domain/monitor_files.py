@@ -1,4 +1,4 @@
-"""monitors.toml: which detectors watch which sensors, and what camera events mean."""
+"""monitors.toml: which detectors watch which sensors, and what camera events and people's reports mean."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from domain.city import Level
 from domain.clock import DAY, HOUR, MILLISECOND, MINUTE, SECOND
 from domain.errors import ConfigError, Problem
 from domain.fields import Id, Nanoseconds, Reference, Share
-from domain.monitors import Monitor, Select, VideoRule
+from domain.monitors import Monitor, ReportRule, Select, VideoRule
 from domain.toml_files import Array, read_toml, table
 from domain.validation import Entry, Place, Problems, did_you_mean, join, validated
 
@@ -72,15 +72,35 @@ class _Video(_Entry):
         return VideoRule(self.type, self.kind, rank, self.confidence, self.unit, self.supports)
 
 
+_REPORT: Final = ReportRule("", "")  # for its defaults
+
+
+class _Report(_Entry):
+    type: Id
+    kind: Id
+    level: str = ""
+    citizen_level: str = ""
+    weight: Share = _REPORT.weight
+    citizen_weight: Share = _REPORT.citizen_weight
+    confidence: Share = _REPORT.confidence
+    quiet: Nanoseconds = _REPORT.quiet
+    unit: Reference = ""
+    supports: tuple[Id, ...] = ()
+
+    def build(self, rank: int, citizen: int) -> ReportRule:
+        return ReportRule(**dict(self) | {"level": rank, "citizen_level": citizen})
+
+
 class _File(_Entry):
     monitor: list[Any] = []
     video: list[Any] = []
+    report: list[Any] = []
 
 
 def read_monitors(
     path: Path, levels: Mapping[str, int] | None, problems: Problems
-) -> tuple[list[Entry[Monitor]], list[Entry[VideoRule]]]:
-    """Read the valid monitors and video rules, and note what is wrong with the others.
+) -> tuple[list[Entry[Monitor]], list[Entry[VideoRule]], list[Entry[ReportRule]]]:
+    """Read the valid monitors, video rules and report rules, and note what is wrong with the others.
 
     Parameters
     ----------
@@ -92,7 +112,7 @@ def read_monitors(
         document is None
         or validated(_File.model_validate, document, 0, document.data, list(_File.model_fields), problems) is None
     ):
-        return [], []
+        return [], [], []
 
     def rank(name: str, place: Place, field: str) -> int:
         if name and levels is not None and name not in levels:
@@ -116,11 +136,23 @@ def read_monitors(
             rules.append(
                 Entry(read.item.build(rank(read.item.level, lines.place(number, "level"), "level")), lines, number)
             )
-    return monitors, rules
+    reports = []
+    lines = Array(document, "report")
+    for number, raw in enumerate(lines.entries):
+        read = validated(_Report.model_validate, lines, number, raw, list(_Report.model_fields), problems)
+        if read is not None:
+            names = (read.item.level, "level"), (read.item.citizen_level, "citizen_level")
+            ranks = [rank(name, lines.place(number, field), field) for name, field in names]
+            reports.append(Entry(read.item.build(*ranks), lines, number))
+    return monitors, rules, reports
 
 
 def write_monitors(
-    path: Path, monitors: Iterable[Monitor], rules: Iterable[VideoRule], levels: Iterable[Level]
+    path: Path,
+    monitors: Iterable[Monitor],
+    rules: Iterable[VideoRule],
+    levels: Iterable[Level],
+    reports: Iterable[ReportRule] = (),
 ) -> None:
     """Write a file that `read_monitors` reads back; raises ConfigError for a level that the city does not have."""
     names = {0: ""} | {level.rank: level.name for level in levels}
@@ -156,6 +188,11 @@ def write_monitors(
             "supports": list(rule.supports),
         }
         tables.append(table("[[video]]", fields))
+    for report in reports:
+        fields = {name: getattr(report, name) for name in ReportRule.__dataclass_fields__}
+        fields |= {"supports": list(report.supports), "quiet": duration_text(report.quiet)}
+        fields |= {key: name(getattr(report, key), report.type) for key in ("level", "citizen_level")}
+        tables.append(table("[[report]]", fields))
     path.write_text("\n".join(tables), encoding="utf-8", newline="\n")
 
 

@@ -8,7 +8,9 @@ from typing import Any
 
 from pydantic import with_config
 
-__all__ = ["Monitor", "Select", "VideoRule"]
+from domain.clock import MINUTE
+
+__all__ = ["Monitor", "ReportRule", "Select", "VideoRule"]
 
 
 @with_config(extra="forbid")
@@ -52,3 +54,19 @@ class VideoRule:
     confidence: float = 0.5  # below it an event is kept but counts for nothing
     unit: str = ""
     supports: tuple[str, ...] = ()  # kinds of findings it corroborates in the same zone
+
+
+@dataclass(frozen=True, slots=True)
+class ReportRule:
+    """What a report of one type means. Weights are as sensors' in the desk's corroboration, times the confidence."""
+
+    type: str
+    kind: str
+    level: int = 0  # as an alert by itself, where an inspector reports it; 0: only evidence for others
+    citizen_level: int = 0  # ... where a citizen does
+    weight: float = 0.6  # of an inspector's
+    citizen_weight: float = 0.3  # of a citizen's
+    confidence: float = 0.5  # below it a report is kept but counts for nothing
+    quiet: int = 30 * MINUTE  # ns: reports of one reporter at one place are one until so long has passed without
+    unit: str = ""
+    supports: tuple[str, ...] = ()  # kinds of findings that it corroborates, besides `kind`

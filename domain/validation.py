@@ -90,6 +90,12 @@ def validated(
         return None
 
 
+def explained(error: ValidationError, known: Sequence[str]) -> list[str]:
+    """What pydantic found in one message, whose fields may be `known`: a line a problem."""
+    details = error.errors(include_url=False)
+    return [_printable(f"{_path(detail['loc'])[:80]}: {_explain(detail, known)}") for detail in details]
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """A hint for a name that is not among the known ones, or nothing.
 

@@ -104,7 +104,7 @@ def _over_all(city: City, detector: str) -> Monitor:
 def _monitors(path: Path, city: City | None) -> tuple[Monitor, ...]:
     problems = Problems([path.name])
     levels = None if city is None else {level.name: level.rank for level in city.levels}
-    monitors, _ = read_monitors(path, levels, problems)
+    monitors, *_ = read_monitors(path, levels, problems)
     problems.raise_any()
     return tuple(entry.item for entry in monitors)
 

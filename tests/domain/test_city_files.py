@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from domain.city import Asset, Camera, City, Level, Pipe, Sensor, Unit, Zone
 from domain.city_files import find_city, load_city, load_settings, write_city
 from domain.clock import HOUR, MINUTE
+from domain.correlation import CauseRule, Correlation, RainRule
 from domain.desk import DeskPolicy, LevelPolicy
 from domain.errors import ConfigError, Problem
-from domain.monitors import Monitor, Select, VideoRule
+from domain.monitors import Monitor, ReportRule, Select, VideoRule
 from domain.recording import RecordingFormat
 from domain.settings import EngineSettings, TimeRules
 from tests.domain.small_city import FILES, write
@@ -345,6 +346,7 @@ TEXTS = st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=12)
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 POSITIVE = st.floats(min_value=1e-300, allow_infinity=False)
 VALUES = st.one_of(FINITE, st.integers(-(2**63), 2**63 - 1), st.booleans(), st.text(max_size=8))
+OFFSETS = st.floats(-3600, 3600)
 DURATIONS = st.integers(0, 36_525 * 86_400 * 10**9)
 
 
@@ -383,7 +385,10 @@ def cities(draw: st.DrawFn) -> City:
             )
             for sensor in sensors
         ),
-        cameras={camera: Camera(camera, one_of(zones), maybe(assets), name=draw(TEXTS)) for camera in ids()},
+        cameras={
+            camera: Camera(camera, one_of(zones), maybe(assets), name=draw(TEXTS), clock_offset=draw(OFFSETS))
+            for camera in ids()
+        },
         pipes=tuple(Pipe(name, draw(IDS), ends[0], ends[-1], draw(POSITIVE)) for name in ids())
         if len(ends) > 1
         else (),
@@ -404,6 +409,14 @@ def cities(draw: st.DrawFn) -> City:
         ),
         video_rules=tuple(
             VideoRule(name, draw(IDS), draw(ranks), draw(st.floats(0, 1)), maybe(units), tuple(ids())) for name in ids()
+        ),
+        report_rules=tuple(
+            ReportRule(name, draw(IDS), draw(ranks), draw(ranks), draw(st.floats(0, 1)), quiet=draw(DURATIONS))
+            for name in ids()
+        ),
+        correlation=Correlation(
+            (CauseRule("burst", draw(IDS), draw(POSITIVE), to=max(draw(DURATIONS), 1)),) if draw(st.booleans()) else (),
+            rain=RainRule(draw(IDS), tuple(ids()), lasts=draw(DURATIONS)) if draw(st.booleans()) else None,
         ),
         recording=RecordingFormat("\u65f6 time", {"a.b": sensors[0], "": sensors[-1]}, delimiter="\t", labels=("x",))
         if len(sensors) > 1
