@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from domain.actions import Action
 from domain.findings import Finding, VideoEvent
+from domain.reports import Report
 
 __all__ = [
     "Aggregates",
@@ -126,6 +127,7 @@ class Decoded:
     video: tuple[tuple[int, VideoEvent], ...] = ()  # (message, event)
     dead: tuple[DeadLetter, ...] = ()
     actions: tuple[tuple[int, Action], ...] = ()  # (message, action)
+    reports: tuple[tuple[int, Report], ...] = ()  # (message, report)
 
     def __len__(self) -> int:
         return len(self.sensor)
@@ -170,6 +172,7 @@ class Frame:
     findings: tuple[Finding, ...] = ()  # about the partition itself (`domain.operations`)
     spoken: int = 0  # recorded time of the partition's first message, in the frame that comes with it
     actions: tuple[Action, ...] = ()
+    reports: tuple[Report, ...] = ()
 
     def __len__(self) -> int:
         return len(self.sensor)
@@ -200,6 +203,7 @@ class Panes:
     ended: bool = False  # the whole stream is over: nothing follows
     early: tuple[Finding, ...] = ()  # of the fast lane, since the last closing: told already, here in order
     actions: tuple[Action, ...] = ()  # in their order
+    reports: tuple[Report, ...] = ()  # in their order
 
     def __len__(self) -> int:
         return len(self.sensor)
@@ -242,3 +246,4 @@ class Verdicts:
     settled: bool = False  # of the second look: what should have been found
     late: tuple[LateRows, ...] = ()  # that the second look has put in their places
     actions: tuple[Action, ...] = ()
+    reports: tuple[Report, ...] = ()

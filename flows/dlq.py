@@ -20,6 +20,7 @@ from domain.city import City
 from domain.clock import MILLISECOND, TS_MIN, floor_to, iso
 from domain.findings import AlertEvent, VideoEvent
 from domain.records import Columns, DeadLetter, Decoded, LateRows, RawBatch
+from domain.reports import Report
 from domain.settings import EngineSettings
 from flows.review import Reviewed, review
 from operators.alerts.handling import Refusal
@@ -135,11 +136,12 @@ class Revived:
     rows: LateRows
     video: tuple[VideoEvent, ...]
     actions: tuple[Action, ...]
+    reports: tuple[Report, ...]
     dead: tuple[DeadLetter, ...]  # what is still refused: the letter itself, or rows of it
 
     def refusal(self, letter: DeadLetter) -> DeadLetter | None:
         """Why the letter is still dead; None when it was of use."""
-        if len(self.rows) or self.video or self.actions or not self.dead:
+        if len(self.rows) or self.video or self.actions or self.reports or not self.dead:
             return None
         return replace(self.dead[0], offset=letter.offset, row=letter.row, payload=letter.payload)
 
@@ -154,24 +156,26 @@ def revive(letter: DeadLetter, decoder: Decoder, settings: EngineSettings) -> Re
     video = [event for _, event in decoded.video]
     # An action is kept for the record; what it was about has gone on without it.
     actions = [replace(action, known=action.ts) for _, action in decoded.actions]
+    reports = [replace(report, known=report.ts) for _, report in decoded.reports]
     dead = list(decoded.dead)
     if letter.reason == REFUSED or letter.reason in _LATE:  # no message; or one whose time is over
         return _still(letter, letter.detail)
     if letter.reason == _FUTURE:  # its bytes are those of the whole message, the rest of which was used
         rows, dead = rows[rows == letter.row], []
         video = video if letter.row < 0 else []
-        if not len(rows) and not video and not actions:
+        if not (len(rows) or video or actions or reports):
             return _still(letter, letter.detail)
     elif dead and dead[0].reason in _CUT and len(letter.payload) >= settings.keep_dead:
         return _still(letter, f"{letter.detail} (only its first {settings.keep_dead} bytes were kept)")
     limit = letter.recorded + settings.time.max_ahead if letter.recorded else np.iinfo(np.int64).max
-    times = (*decoded.ts[rows].tolist(), *(event.ts for event in video), *(action.ts for action in actions))
+    rare: list[VideoEvent | Action | Report] = [*video, *actions, *reports]
+    times = (*decoded.ts[rows].tolist(), *(one.ts for one in rare))
     ahead = [ts for ts in times if ts > limit]
     if ahead:
         detail = f"{iso(max(ahead))} is ahead of the recorded time {iso(letter.recorded)}"
         return _still(replace(letter, reason=_FUTURE), letter.detail if letter.reason == _FUTURE else detail)
     video = [replace(event, known=event.ts) for event in video]
-    return Revived(_late(letter, decoded, rows), tuple(video), tuple(actions), tuple(dead))
+    return Revived(_late(letter, decoded, rows), tuple(video), tuple(actions), tuple(reports), tuple(dead))
 
 
 def _batch(letter: DeadLetter) -> RawBatch | Columns:
@@ -196,7 +200,7 @@ def _batch(letter: DeadLetter) -> RawBatch | Columns:
 def _still(letter: DeadLetter, detail: str) -> Revived:
     none = np.empty(0, np.int64)
     rows = LateRows(letter.partition, none.astype(np.int32), none, none.astype(float), none, none, none)
-    return Revived(rows, (), (), (replace(letter, detail=detail),))
+    return Revived(rows, (), (), (), (replace(letter, detail=detail),))
 
 
 def _late(letter: DeadLetter, decoded: Decoded, rows: Any) -> LateRows:
@@ -261,9 +265,10 @@ def redrive(
             reasons[refusal.reason] = reasons.get(refusal.reason, 0) + 1
         else:
             readings, video = readings + len(revived.rows), video + len(revived.video)
-            times = (*revived.rows.ts.tolist(), *(event.ts for event in revived.video))
+            seen: list[VideoEvent | Report] = [*revived.video, *revived.reports]
+            times = (*revived.rows.ts.tolist(), *(one.ts for one in seen))
             first = min((first, *times) if first is not None else times, default=None)
-            held += [revived.rows, *revived.video, *revived.actions, *revived.dead]
+            held += [revived.rows, *revived.video, *revived.actions, *revived.reports, *revived.dead]
         if len(held) >= _AT_ONCE and not dry_run:
             writer.write(held)
             held.clear()

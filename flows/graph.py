@@ -33,7 +33,7 @@ X = TypeVar("X")
 class Outlets:
     """Where results go; every sink by a name of its own."""
 
-    #: Everything that is stored: blocks, findings, alert events, video events, actions, late rows, dead letters.
+    #: All that is stored: blocks, findings, alert events, video events, actions, reports, late rows, dead letters.
     store: Mapping[str, Sink[Any] | ClickHouseSink] = field(default_factory=dict)
     #: The steps in the lives of alerts, for people.
     alerts: Mapping[str, Sink[Any] | Receiver] = field(default_factory=dict)
@@ -152,10 +152,11 @@ def _told(items: list[tuple[str, AlertEvent | Page | DeadLetter]]) -> Iterable[A
 
 
 def _kept(items: list[tuple[str, Panes]]) -> Iterable[Any]:
-    """What panes carry along for the store: video events, actions and late rows."""
+    """What panes carry along for the store: video events, actions, reports and late rows."""
     for _, panes in items:
         yield from panes.video
         yield from panes.actions
+        yield from panes.reports
         yield from panes.late
 
 

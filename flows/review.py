@@ -71,7 +71,8 @@ def review(
         Called with the revisions of alerts before they are stored: what was told and not stored is told again.
     """
     begin = TS_MIN if warm_up is None else max(TS_MIN, since - warm_up)
-    judged = judge(city, settings, steps(city, settings, open_readings(client, since=begin, until=until, settled=True)))
+    read = open_readings(client, since=begin, until=until, settled=True, cameras=city.cameras)
+    judged = judge(city, settings, steps(city, settings, read))
     end = _end(judged, settings.time.pane)
     if end == NEVER:
         return Reviewed(0, (), 0, ())

@@ -96,6 +96,7 @@ class Bank:
             panes.ended,
             panes.early,
             actions=panes.actions,
+            reports=panes.reports,
         )
 
     def _locals(self, sensor: Int32s) -> Int32s:

@@ -19,6 +19,7 @@ from domain.clock import NEVER, floor_to
 from domain.findings import VideoEvent
 from domain.records import Floats, Frame, Int32s, Int64s, LateRows, Panes
 from domain.renumbering import Renumbering
+from domain.reports import Report
 
 __all__ = ["PaneStore"]
 
@@ -79,6 +80,7 @@ class PaneStore:
         self._open: list[list[_Piece]] = [[] for _ in range(partitions)]
         self._video: list[VideoEvent] = []
         self._actions: list[Action] = []
+        self._reports: list[Report] = []
         self._late: list[LateRows] = []
         if state:
             self._restore(state)
@@ -108,6 +110,7 @@ class PaneStore:
                 self._open[p].append(_Piece.of(rows))
         self._video += frame.video
         self._actions += frame.actions
+        self._reports += frame.reports
         if frame.late is not None:
             self._late.append(frame.late)
 
@@ -124,6 +127,8 @@ class PaneStore:
         self._video = [event for event in self._video if event.known >= upto and not self._over]
         actions = [action for action in self._actions if action.known < upto or self._over]
         self._actions = [action for action in self._actions if action.known >= upto and not self._over]
+        reports = [report for report in self._reports if report.known < upto or self._over]
+        self._reports = [report for report in self._reports if report.known >= upto and not self._over]
         late = tuple(self._late)
         # A late row is held until its own pane has closed, which other partitions may still keep open.
         ready = [bool((rows.ts < upto).all()) for rows in late]
@@ -139,6 +144,7 @@ class PaneStore:
             tuple(rows for rows, done in zip(late, ready, strict=True) if done),
             self._over,
             actions=tuple(sorted(actions, key=lambda action: action.order)),
+            reports=tuple(sorted(reports, key=lambda report: report.order)),
         )
 
     def _take_rows(self, upto: int) -> Rows:
@@ -169,6 +175,7 @@ class PaneStore:
             "open": [_concatenate([piece.rows for piece in pieces]) for pieces in self._open],
             "video": list(self._video),
             "actions": list(self._actions),
+            "reports": list(self._reports),
             "late": list(self._late),
         }
 
@@ -194,6 +201,7 @@ class PaneStore:
         self._open[:known] = [[_Piece.of(rows)] if len(rows[1]) else [] for rows in state["open"]]
         self._video, self._late = list(state["video"]), list(state["late"])
         self._actions = list(state.get("actions", ()))  # earlier versions knew of none
+        self._reports = list(state.get("reports", ()))
 
 
 @njit(nogil=True, cache=True)

@@ -49,14 +49,15 @@ def route(
         late = flag == LATE
         known = np.where(late, stamps.closed[message], ts)
     video = _video_by_shard(layout, rows.video, stamps)
-    # What people do concerns the whole city: any one shard may bring it to the desk.
+    # What people do and report concerns the whole city: any one shard may bring it to the desk.
     done = [replace(action, known=max(action.ts, int(stamps.closed[m]))) for m, action in rows.actions]
+    told = [replace(report, known=max(report.ts, int(stamps.closed[m]))) for m, report in rows.reports]
     recorded = int(stamps.recorded[-1]) if len(stamps.recorded) else 0
     for shard in range(layout.shards):
         a, b = int(bound[shard]), int(bound[shard + 1])
         events = video.get(shard, ())
-        actions = () if shard else tuple(done)
-        if a == b and not events and not actions:
+        actions, reports = ((), ()) if shard else (tuple(done), tuple(told))
+        if a == b and not (events or actions or reports):
             continue
         late_rows, shard_known = None, None
         if late is not None and known is not None and late[a:b].any():
@@ -78,13 +79,14 @@ def route(
             tuple(events),
             late_rows,
             actions=actions,
+            reports=reports,
         )
 
 
 def future_letters(
     rows: Decoded, stamps: Stamps, batch: RawBatch | Columns, max_ahead: int, names: Sequence[str], keep: int
 ) -> tuple[Decoded, list[DeadLetter]]:
-    """Dead letters for what claims to be from the future, and the batch without those video events and actions.
+    """Dead letters for what claims to be from the future, and the batch without those events, actions, reports.
 
     Parameters
     ----------
@@ -130,10 +132,16 @@ def future_letters(
         for m, action in rows.actions
         if ahead(m, action.ts)
     ]
+    letters += [
+        letter(m, report.origin.row, report.ts, f"{report.channel}'s report", report.to_json())
+        for m, report in rows.reports
+        if ahead(m, report.ts)
+    ]
     if len(letters) > stamps.future:
         video = tuple((m, event) for m, event in rows.video if not ahead(m, event.ts))
         actions = tuple((m, action) for m, action in rows.actions if not ahead(m, action.ts))
-        rows = replace(rows, video=video, actions=actions)
+        reports = tuple((m, report) for m, report in rows.reports if not ahead(m, report.ts))
+        rows = replace(rows, video=video, actions=actions, reports=reports)
     return rows, letters
 
 

@@ -65,6 +65,7 @@ class SecondLook:
             panes.ended,
             settled=True,
             late=late,
+            reports=panes.reports,
         )
 
     def _put_off(self, frame: Frame) -> Frame:
@@ -72,8 +73,9 @@ class SecondLook:
         video = tuple(replace(event, known=max(event.ts, event.known - self._behind)) for event in frame.video)
         # The end of a partition closes its last pane; what lies before waits for nobody.
         mark = frame.watermark if frame.ended or frame.watermark == NEVER else frame.watermark - self._behind
+        reports = tuple(replace(one, known=max(one.ts, one.known - self._behind)) for one in frame.reports)
         # What people do changes nothing in what should have been found.
-        frame = replace(frame, watermark=mark, video=video, actions=())
+        frame = replace(frame, watermark=mark, video=video, actions=(), reports=reports)
         if frame.known is None:
             return frame
         if frame.late is not None:

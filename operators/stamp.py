@@ -7,7 +7,7 @@ What a row is taken for depends on the recorded stream alone:
 - a row further ahead of the recorded time than `max_ahead` is refused as from the future;
 - a row whose pane ends at or before W is late.
 
-Video events and actions move the clock as readings do, so that a partition of nothing else holds no pane open.
+Video events, actions and reports move the clock as readings do, so that a partition of nothing else holds no pane open.
 
 All rows of one message arrive together and are judged by the same watermark. The second term of W is why a tick of a
 live source changes no result: it only reveals early what the next message's own recorded time will say anyway.
@@ -72,11 +72,12 @@ class PartitionClock:
         closed = np.empty(len(recorded), np.int64)
         clock = np.empty(len(recorded), np.int64)
         events = _NO_EVENTS
-        if rows.video or rows.actions:
+        if rows.video or rows.actions or rows.reports:
             events = np.full(len(recorded), NEVER, np.int64)
             seen = ((message, event.ts) for message, event in rows.video)
             done = ((message, action.ts) for message, action in rows.actions)
-            for message, ts in (*seen, *done):
+            told = ((message, report.ts) for message, report in rows.reports)
+            for message, ts in (*seen, *done, *told):
                 events[message] = max(events[message], ts)
         late, future = _stamp(
             rows.ts,

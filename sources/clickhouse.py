@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Final
@@ -13,9 +13,11 @@ import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
+from domain.city import Camera
 from domain.clock import DAY, HOUR, MINUTE, SECOND, TS_MAX, TS_MIN
 from domain.errors import SourceError
 from domain.records import Columns, RawBatch
+from domain.reports import Channel, Report
 from sources.batches import Batch, Chunks, drop
 from sources.pacing import Pacer
 from sources.recorded import Recording
@@ -26,6 +28,8 @@ __all__ = ["open_readings"]
 PARTITION: Final = "clickhouse"
 #: ... and of that with video events.
 VIDEO: Final = "clickhouse/video"
+#: ... and of that with reports.
+REPORTS: Final = "clickhouse/reports"
 #: Readings that one query should bring.
 _WANTED: Final = 1_000_000
 _SPANS: Final = (SECOND, 10 * SECOND, MINUTE, 10 * MINUTE, HOUR, 6 * HOUR, DAY, 10 * DAY, 100 * DAY)
@@ -40,6 +44,7 @@ def open_readings(
     batch: int = 65_536,
     speed: float | None = None,
     settled: bool = False,
+    cameras: Mapping[str, Camera] | None = None,
 ) -> Recording:
     """Open the `readings` of a database as one partition in order of event time and sensor, each row a message.
 
@@ -59,11 +64,15 @@ def open_readings(
         As in `open_recording`.
     settled
         Everything that is known by now, as if all of it had come in time: late rows in their places (of two readings
-        of one time the stored one stands, and of late ones the first offset), and video events as a second partition.
+        of one time the stored one stands, and of late ones the first offset), and video events and reports, a
+        partition each.
+    cameras
+        Of the city that will read them: their clocks are set back to what they showed.
     """
     parts: dict[str, Chunks] = {PARTITION: partial(_read, client, since, until, tuple(sensors), settled)}
     if settled:
-        parts[VIDEO] = partial(_video, client, since, until)
+        parts[VIDEO] = partial(_video, client, since, until, cameras or {})
+        parts[REPORTS] = partial(_reports, client, since, until)
     return Recording(parts, batch, Pacer(speed) if speed else None)
 
 
@@ -71,11 +80,30 @@ def _read(client: Client, since: int, until: int, sensors: Sequence[str], settle
     return drop(_chunks(client, since, until, sensors, settled), first, PARTITION)
 
 
-def _video(client: Client, since: int, until: int, first: int) -> Iterator[Batch]:
-    return drop(_events(client, since, until), first, VIDEO)
+def _video(client: Client, since: int, until: int, cameras: Mapping[str, Camera], first: int) -> Iterator[Batch]:
+    return drop(_events(client, since, until, cameras), first, VIDEO)
 
 
-def _events(client: Client, since: int, until: int) -> Iterator[RawBatch]:
+def _reports(client: Client, since: int, until: int, first: int) -> Iterator[Batch]:
+    return drop(_told(client, since, until), first, REPORTS)
+
+
+def _told(client: Client, since: int, until: int) -> Iterator[RawBatch]:
+    """Reports as the messages that they were."""
+    text = (
+        "SELECT id, type, toUnixTimestamp64Nano(ts) AS ns, channel, lon, lat, zone, asset, confidence, text, picture, "
+        f"reporter FROM reports FINAL WHERE ns >= {since} AND ns < {until} ORDER BY ns, id"
+    )
+    try:
+        rows = client.query(text).result_rows
+    except ClickHouseError as error:
+        raise SourceError(f"ClickHouse: {error}") from error
+    payloads = [Report(*row[:3], Channel(row[3]), *row[4:]).to_json() for row in rows]
+    if payloads:
+        yield RawBatch.of(REPORTS, payloads, range(len(payloads)), [0] * len(payloads))
+
+
+def _events(client: Client, since: int, until: int, cameras: Mapping[str, Camera]) -> Iterator[RawBatch]:
     """Video events as the messages that they were."""
     text = (
         "SELECT camera, toUnixTimestamp64Nano(ts) AS ns, type, confidence, place, clip FROM video_events FINAL "
@@ -87,12 +115,23 @@ def _events(client: Client, since: int, until: int) -> Iterator[RawBatch]:
         raise SourceError(f"ClickHouse: {error}") from error
     payloads = [
         orjson.dumps(
-            {"camera": camera, "ts": _rfc3339(ns), "type": kind, "confidence": sure, "place": place, "clip": clip}
+            {
+                "camera": camera,
+                "ts": _rfc3339(ns + _ahead(cameras.get(camera))),
+                "type": kind,
+                "confidence": sure,
+                "place": place,
+                "clip": clip,
+            }
         )
         for camera, ns, kind, sure, place, clip in rows
     ]
     if payloads:
         yield RawBatch.of(VIDEO, payloads, range(len(payloads)), [0] * len(payloads))
+
+
+def _ahead(camera: Camera | None) -> int:
+    return round(camera.clock_offset * SECOND) if camera is not None else 0
 
 
 def _rfc3339(ns: int) -> str:

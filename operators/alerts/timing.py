@@ -10,13 +10,14 @@ from domain.actions import Action
 from domain.clock import NEVER
 from domain.findings import Finding, VideoEvent
 from domain.records import Verdicts
+from domain.reports import Report
 
 __all__ = ["FOREVER", "Arrivals", "Record", "Timers"]
 
 #: After every time.
 FOREVER: Final = 2**63 - 1
 
-Record = Finding | VideoEvent
+Record = Finding | VideoEvent | Report
 What = TypeVar("What")
 
 
@@ -44,7 +45,7 @@ class Timers(Generic[What]):
 
 @dataclass
 class Arrivals:
-    """Findings, video events and actions of all shards, held until their time is complete, and then given out in order.
+    """Findings, events, reports and actions of all shards, held until their time is complete, and given out in order.
 
     A shard that has said `upto = T` sends nothing with `known` before T; so what is known before the least `upto` of
     all shards is complete, in whatever way the shards' items were interleaved.
@@ -66,8 +67,10 @@ class Arrivals:
             self._push(finding.without_samples(), 0)  # the desk may hold many
         for event in verdicts.video:
             self._push(event, 1)
+        for report in verdicts.reports:
+            self._push(report, 2)
         for action in verdicts.actions:
-            self._push(action, 2)
+            self._push(action, 3)
         if verdicts.upto is not None:
             self.upto[verdicts.shard] = max(self.upto[verdicts.shard], verdicts.upto)
         if verdicts.ended:

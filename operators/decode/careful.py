@@ -14,13 +14,15 @@ from typing import Any
 import numpy as np
 import orjson
 
-from domain.actions import Action, Verb, parse
+from domain import actions, reports
+from domain.actions import Action, Verb
 from domain.city import City
-from domain.clock import MILLISECOND, TS_MAX, TS_MIN, iso
-from domain.errors import ActionError
+from domain.clock import MILLISECOND, SECOND, TS_MAX, TS_MIN, iso
+from domain.errors import ActionError, ReportError
 from domain.findings import VideoEvent
 from domain.identity import identify
 from domain.records import Floats, Int32s, Int64s
+from domain.reports import Report
 from operators.decode.reject import Refusals, Refused, Reject, row_record, shown
 from operators.decode.times import MAX_HZ, packet_times, rfc3339
 
@@ -29,13 +31,14 @@ __all__ = ["Gathered", "load_json", "read_json"]
 
 @dataclass
 class Gathered:
-    """What one message holds: columns in pieces, video events, and actions."""
+    """What one message holds: columns in pieces, video events, actions, and reports."""
 
     sensor: list[Int32s] = field(default_factory=list)
     ts: list[Int64s] = field(default_factory=list)
     value: list[Floats] = field(default_factory=list)
     video: list[VideoEvent] = field(default_factory=list)
     actions: list[Action] = field(default_factory=list)
+    reports: list[Report] = field(default_factory=list)
     row: int = 0  # rows so far, used and refused
 
     def add(self, sensor: Int32s, ts: Int64s, value: Floats) -> None:
@@ -76,7 +79,7 @@ def _integer(text: str) -> int | float:
 
 
 def read_json(payload: bytes | memoryview, city: City, refusals: Refusals) -> Gathered:
-    """Read a JSON message: a reading, a packet, a video event, an action, or a list of these."""
+    """Read a JSON message: a reading, a packet, a video event, an action, a report, or a list of these."""
     gathered = Gathered()
     try:
         document = load_json(payload)
@@ -98,11 +101,15 @@ def read_json(payload: bytes | memoryview, city: City, refusals: Refusals) -> Ga
 
 
 def _element(element: object, city: City, gathered: Gathered, refusals: Refusals) -> None:
-    """Read a reading, packet, video event or action; raises Refused when nothing of it can be used."""
+    """Read a reading, packet, video event, action or report; raises Refused when nothing of it can be used."""
     if not isinstance(element, dict):
         raise Refused(Reject.WRONG_SHAPE, f"expected an object: a reading, packet or event, got {shown(element)}")
     if "action" in element:
         gathered.actions.append(_action(element, city).at(refusals.origin(gathered.row)))
+        gathered.row += 1
+        return
+    if "report" in element:
+        gathered.reports.append(_report(element, city).at(refusals.origin(gathered.row)))
         gathered.row += 1
         return
     if "camera" in element and "sensor" not in element:
@@ -154,7 +161,8 @@ def _video(element: Mapping[str, Any], city: City) -> VideoEvent:
     camera = _text(element, "camera")
     if camera not in city.cameras:
         raise Refused(Reject.UNKNOWN_CAMERA, f"camera: expected one of city {city.name!r}, got {shown(camera)}")
-    ts, kind, confidence = _time(element, "ts"), _text(element, "type"), _number(element, "confidence")
+    ts = _time(element, "ts") - round(city.cameras[camera].clock_offset * SECOND)
+    kind, confidence = _text(element, "type"), _number(element, "confidence")
     if not 0.0 <= confidence <= 1.0:
         raise Refused(Reject.BAD_CONFIDENCE, f"confidence: expected 0 to 1, got {shown(confidence)}")
     place, clip = ("" if element.get(key) in (None, "") else _text(element, key) for key in ("place", "clip"))
@@ -163,7 +171,7 @@ def _video(element: Mapping[str, Any], city: City) -> VideoEvent:
 
 def _action(element: Mapping[str, Any], city: City) -> Action:
     try:
-        action = parse(element)
+        action = actions.parse(element)
     except ActionError as error:
         raise Refused(Reject.BAD_ACTION, str(error)) from None
     if action.verb in (Verb.SUPPRESS, Verb.RESUME) and action.asset not in city.assets:
@@ -173,6 +181,18 @@ def _action(element: Mapping[str, Any], city: City) -> Action:
         wanted = f"a sensor or camera of city {city.name!r}"
         raise Refused(Reject.UNKNOWN_SENSOR, f"sensor: expected {wanted}, got {shown(action.sensor)}")
     return action
+
+
+def _report(element: Mapping[str, Any], city: City) -> Report:
+    try:
+        report = reports.parse(element)
+    except ReportError as error:
+        raise Refused(Reject.BAD_REPORT, str(error)) from None
+    if report.asset and report.asset not in city.assets:
+        raise Refused(Reject.UNKNOWN_ASSET, f"asset: expected one of city {city.name!r}, got {shown(report.asset)}")
+    if report.zone and report.zone not in city.zones:
+        raise Refused(Reject.UNKNOWN_ZONE, f"zone: expected one of city {city.name!r}, got {shown(report.zone)}")
+    return report
 
 
 def _get(element: Mapping[str, Any], key: str) -> Any:

@@ -13,6 +13,7 @@ from domain.city import City
 from domain.clock import TS_MAX, TS_MIN
 from domain.findings import VideoEvent
 from domain.records import Columns, DeadLetter, Decoded, Floats, Int32s, Int64s, RawBatch
+from domain.reports import Report
 from operators.decode.arrow import MARK, ArrowReader, refuse_rows
 from operators.decode.careful import Gathered, read_json
 from operators.decode.names import name_table
@@ -26,7 +27,7 @@ _KEPT_ROWS: Final = 1 << 20
 
 
 class Decoder:
-    """Bytes to columns: JSON readings and packets, Arrow streams, video events, actions, told apart message by message.
+    """Bytes to columns: JSON readings and packets, Arrow streams, events, actions, reports, told apart message by message.
 
     What cannot be used becomes a dead letter; everything else of the same message and batch is kept. The result does
     not depend on how messages are batched. One decoder serves one thread at a time.
@@ -61,7 +62,7 @@ class Decoder:
         self._known = np.empty(0, np.int32)
 
     def decode(self, batch: RawBatch | Columns) -> Decoded:
-        """Decode one batch; dead letters, video events and actions come in the order of their messages."""
+        """Decode one batch; dead letters, video events, actions and reports come in the order of their messages."""
         return self._columns(batch) if isinstance(batch, Columns) else self._raw(batch)
 
     def _raw(self, batch: RawBatch) -> Decoded:
@@ -69,6 +70,7 @@ class Decoder:
         pieces: list[tuple[int, Gathered]] = []
         video: list[tuple[int, VideoEvent]] = []
         actions: list[tuple[int, Action]] = []
+        reports: list[tuple[int, Report]] = []
         dead: list[DeadLetter] = []
         for i in np.flatnonzero(careful).tolist():
             refusals = Refusals(batch.partition, int(batch.offset[i]), int(batch.recorded[i]), self.keep)
@@ -77,12 +79,13 @@ class Decoder:
                 pieces.append((i, gathered))
             video.extend((i, event) for event in gathered.video)
             actions.extend((i, action) for action in gathered.actions)
+            reports.extend((i, report) for report in gathered.reports)
             dead.extend(refusals.close())
         columns = None if len(fast.sensor) else self._alone(pieces)
         if columns is None:
             columns = _splice(fast, pieces)
             self._arrow.release()
-        return Decoded(*columns, tuple(video), tuple(dead), tuple(actions))
+        return Decoded(*columns, tuple(video), tuple(dead), tuple(actions), tuple(reports))
 
     def _alone(self, pieces: list[tuple[int, Gathered]]) -> tuple[Int32s, Int64s, Floats, Int32s] | None:
         """The rows of a batch that holds nothing but good Arrow streams: they need not be copied together."""

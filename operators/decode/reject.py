@@ -36,6 +36,8 @@ class Reject(StrEnum):
     BAD_ARROW = "bad-arrow"
     BAD_ACTION = "bad-action"
     UNKNOWN_ASSET = "unknown-asset"
+    BAD_REPORT = "bad-report"
+    UNKNOWN_ZONE = "unknown-zone"
     TOO_MANY = "too-many"  # further refused rows of a message that has more than MAX_ROWS of them
 
 

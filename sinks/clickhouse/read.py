@@ -24,6 +24,7 @@ STORED = (
     "alert_events",
     "video_events",
     "operator_actions",
+    "reports",
     "late_rows",
     "dead_letters",
 )

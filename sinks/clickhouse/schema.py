@@ -317,6 +317,18 @@ ORDER BY seq DESC, revision DESC LIMIT 1 BY alert
 """,
 )
 
+# Version 5: what citizens and inspectors report.
+_REPORTS = (
+    f"""
+CREATE TABLE reports (
+    id UUID, type {_NAME}, ts {_TIME_NS}, channel {_NAME} COMMENT 'citizen or inspector',
+    lon Float64 COMMENT '0, 0: not named', lat Float64, zone {_NAME}, asset {_NAME}, confidence Float64,
+    text String COMMENT 'of anybody: to be escaped where it is shown', picture String COMMENT 'a reference; the same',
+    reporter String, known {_TIME_NS}
+) ENGINE = ReplacingMergeTree PARTITION BY toYYYYMM(ts) ORDER BY (ts, id)
+""",
+)
+
 #: What each version adds to the one before. Entries that were released are never changed, only followed.
 MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
     (
@@ -353,6 +365,7 @@ ALTER TABLE alert_events
     ),
     _REVISED,
     (*_DESK, _CITY, *VIEWS),
+    (*_REPORTS,),
 )
 
 VERSION: Final = len(MIGRATIONS)

@@ -23,6 +23,7 @@ from domain.clock import MILLISECOND
 from domain.errors import SinkError, SinkRefused
 from domain.findings import Alert, AlertEvent, AlertEventType, Finding, Phase, Verdict, VideoEvent
 from domain.records import DeadLetter, LateRows
+from domain.reports import Report
 from sinks.clickhouse.blocks import Block
 from sinks.clickhouse.insert import Insert
 from sinks.clickhouse.native import Arrays, Column, Dictionary
@@ -31,7 +32,9 @@ from sinks.clickhouse.spool import Spool
 
 __all__ = ["ClickHouseSink", "Delivery", "Encoder", "Item", "Writer"]
 
-Item: TypeAlias = Block | Finding | AlertEvent | VideoEvent | Action | LateRows | DeadLetter | Sequence[Finding]
+Item: TypeAlias = (
+    Block | Finding | AlertEvent | VideoEvent | Action | Report | LateRows | DeadLetter | Sequence[Finding]
+)
 
 #: So many rare records are held back at most: more are written before their epoch ends.
 HELD: Final = 10_000
@@ -94,6 +97,21 @@ _ACTION: Final = {
     "verdict": _NAME,
     "case": "String",
     "unit": _NAME,
+    "known": _TIME,
+}
+_REPORT: Final = {
+    "id": "UUID",
+    "type": _NAME,
+    "ts": _TIME,
+    "channel": _NAME,
+    "lon": "Float64",
+    "lat": "Float64",
+    "zone": _NAME,
+    "asset": _NAME,
+    "confidence": "Float64",
+    "text": "String",
+    "picture": "String",
+    "reporter": "String",
     "known": _TIME,
 }
 _DEAD: Final = {
@@ -171,13 +189,13 @@ class Encoder:
         for item in items:
             if isinstance(item, Block):
                 yield Insert.of(item.table, self._block(item), f"{self._scope}{item.token}")
-            elif isinstance(item, (Finding, AlertEvent, VideoEvent, Action, LateRows, DeadLetter)):
+            elif isinstance(item, (Finding, AlertEvent, VideoEvent, Action, Report, LateRows, DeadLetter)):
                 rare.setdefault(type(item), []).append(item)
             elif isinstance(item, Sequence) and all(isinstance(part, Finding) for part in item):
                 rare.setdefault(Finding, []).extend(item)
             else:
                 raise TypeError(
-                    "the ClickHouse sink takes blocks, findings, events, actions, late rows, dead letters, "
+                    "the ClickHouse sink takes blocks, findings, events, actions, reports, late rows, dead letters, "
                     f"not {type(item)!r}"
                 )
         if found := rare.get(Finding):
@@ -188,6 +206,8 @@ class Encoder:
             yield Insert.of("video_events", _columns(_VIDEO, found))
         if found := rare.get(Action):
             yield Insert.of("operator_actions", _actions(found))
+        if found := rare.get(Report):
+            yield Insert.of("reports", _columns(_REPORT, found))
         if found := rare.get(DeadLetter):
             yield Insert.of("dead_letters", _columns(_DEAD, found))
         if found := [late for late in rare.get(LateRows, ()) if len(late)]:
@@ -335,6 +355,7 @@ def _actions(actions: Sequence[Action]) -> list[Column]:
 assert set(_FINDING) == {field.name for field in fields(Finding)} - {"samples"}
 assert set(_VIDEO) == {field.name for field in fields(VideoEvent)}
 assert set(_ACTION) == {field.name for field in fields(Action)} - {"verb", "alert", "origin"}
+assert set(_REPORT) == {field.name for field in fields(Report)} - {"origin"}
 assert set(_DEAD) == {field.name for field in fields(DeadLetter)}
 assert set(_ALERT) == {field.name for field in fields(Alert)} - {"id"}
 
