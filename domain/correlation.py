@@ -24,7 +24,7 @@ from typing import Annotated
 from pydantic import Field, with_config
 
 from domain.clock import HOUR, MINUTE
-from domain.fields import Id, Nanoseconds, Positive, Reference
+from domain.fields import Id, Nanoseconds, NotNegative, Positive, Reference
 
 __all__ = ["CauseRule", "Correlation", "NetworkRule", "RainRule"]
 
@@ -52,6 +52,7 @@ class NetworkRule:
     slowest: Positive  # m/s
     fastest: Annotated[float, Field(strict=True, gt=0)] = float("inf")  # m/s
     tolerance: Nanoseconds = MINUTE  # ns: onsets are known only so well
+    felt: NotNegative = 0.0  # m: it is felt so far along the pipes, so that who feels nothing there speaks against it
 
 
 @with_config(extra="forbid")

@@ -161,6 +161,9 @@ class Alert:
     clips: tuple[str, ...] = ()
     evidence: tuple[UUID, ...] = ()  # ids of findings and video events, in order
     support: tuple[str, ...] = ()  # what speaks for it, in words
+    against: tuple[str, ...] = ()  # what speaks against it, in words
+    reports: tuple[UUID, ...] = ()  # of citizens and inspectors: ids, in order
+    cause: UUID | None = None  # the alert that this one is a consequence of: people hear of that one instead
     pipe: str = ""  # where the signs place the cause, more exactly than the asset; lon and lat are there then
     offset: float = 0.0  # m from the start of the pipe
     radius: float = 0.0  # m: the cause is within it, along the pipes, with a probability of 90 %
@@ -180,7 +183,7 @@ class Alert:
     @property
     def quiet(self) -> bool:
         """Whether people want to hear nothing of it for now."""
-        return self.suppressed or self.shelved_until > 0
+        return self.suppressed or self.shelved_until > 0 or self.cause is not None
 
 
 _HANDLED = (

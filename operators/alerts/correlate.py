@@ -1,25 +1,29 @@
-"""Signs to cases: what speaks for one cause at one place, from sensors, their neighbours and cameras.
+"""Signs to cases: what speaks for one cause at one place, from sensors, their neighbours, cameras and people.
 
-A *sign* is what one monitor says of one sensor, or what one camera sees of one type. Once it has lasted for its
-monitor's on-delay it joins the nearest open case of its kind; one that asks for a level opens a case when there is
-none; one that asks for none waits for a case to open near it.
+A *sign* is what one monitor says of one sensor, what one camera sees of one type, or what one person reports of one
+place. Once it has lasted for its monitor's on-delay it joins the nearest open case of its kind, or of what it is a
+consequence of; one that asks for a level opens a case when there is none; one that asks for none waits for a case to
+open near it.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import replace
 
 from domain.city import City
 from domain.clock import SECOND
 from domain.findings import Finding, Phase, Verdict, VideoEvent
 from domain.identity import identify
-from domain.monitors import Monitor, Select
-from domain.operations import MONITORS as OPERATIONS
-from operators.alerts.places import Index, Places
+from domain.reports import Report
+from operators.alerts.causes import Causes
+from operators.alerts.context import Context, Weighed
+from operators.alerts.meaning import Meaning
+from operators.alerts.memory import State
+from operators.alerts.places import Places
 from operators.alerts.rules import DEFAULT, Rules
 from operators.alerts.signs import Case, Sign, corroboration
-from operators.alerts.timing import FOREVER, Record, Timers
+from operators.alerts.timing import FOREVER, Record
+from operators.alerts.travel import Travel
 from operators.alerts.waves import Waves
 
 __all__ = ["Correlator"]
@@ -34,7 +38,8 @@ class Correlator:
     Parameters
     ----------
     city
-        Its monitors and video rules say what a sign means, its assets, zones and pipes what lies near what.
+        Its monitors and rules say what a sign means, its assets, zones and pipes what lies near what, its correlation
+        what follows from what.
     rules
         Distances, times and weights.
     """
@@ -42,15 +47,17 @@ class Correlator:
     def __init__(self, city: City, rules: Rules = DEFAULT) -> None:
         self._city, self._rules = city, rules
         self._places = Places(city, rules)
+        self._travel = Travel(city, self._places)
+        self._causes = Causes(city, self._places, self._travel)
         self._waves = Waves(city, rules)
-        self._monitors = {monitor.name: monitor for monitor in (*OPERATIONS, *city.monitors)}
-        self._video = {rule.type: rule for rule in city.video_rules}
+        self._meaning = Meaning(city, self._places, rules)
+        self._context = Context(city, self._places, self._travel, rules)
         self._ranks = sorted({level.rank for level in city.levels})
         self.state = State()
 
     def take(self, record: Record, now: int) -> None:
         """A record became known at `now`, ns. Nothing is decided before `due`."""
-        if isinstance(record, VideoEvent):
+        if not isinstance(record, Finding):
             self._see(record, now)
         elif record.verdict is Verdict.FAULT:
             self._mistrust(record, now)
@@ -76,18 +83,33 @@ class Correlator:
                 self._trust(source, now)
 
     def changed(self) -> list[Case]:
-        """Open cases that something has happened to since the last call, oldest first."""
+        """Open cases that something has happened to since the last call, oldest first.
+
+        What happens to a consequence happens to its cause.
+        """
+        for case in list(self.state.changed):
+            while (cause := case.cause) is not None:
+                self.state.changed[cause] = None
+                case = cause
         changed = sorted(self.state.changed, key=lambda case: case.number)
         self.state.changed.clear()
         return changed
 
     def level(self, case: Case) -> int:
-        """The level that a case asks for: its gravest sign's, and graver once a sensor and a camera have agreed."""
-        if not case.agreed:
-            return case.level
-        graver = [rank for rank in self._ranks if rank < case.level]
-        steps = min(self._rules.agreement_steps, len(graver))
-        return graver[-steps] if steps else case.level
+        """The level that a case asks for: its gravest sign's, or graver once a sensor and a camera have agreed.
+
+        It is no milder than that of its consequences.
+        """
+        own = case.level
+        if case.agreed:
+            graver = [rank for rank in self._ranks if rank < own]
+            steps = min(self._rules.agreement_steps, len(graver))
+            own = graver[-steps] if steps else own
+        return min((own, *map(self.level, case.folded.values())))
+
+    def weigh(self, case: Case, now: int) -> Weighed:
+        """How sure a case is at `now`, and what besides its signs speaks for it and against it."""
+        return self._context.weigh(case, self.state, now)
 
     def lasting(self) -> list[tuple[str, str]]:
         """Monitor and sensor of each finding that has not ended."""
@@ -95,7 +117,7 @@ class Correlator:
             (by, source)
             for source, signs in self.state.signs.items()
             for by, sign in signs.items()
-            if sign.lasting and not sign.video
+            if sign.lasting and not sign.momentary
         ]
 
     def ended(self, monitor: str, sensor: str, now: int) -> Finding:
@@ -111,9 +133,13 @@ class Correlator:
         state.open.remove(case)
         state.waves.pop(case.number, None)
         state.changed.pop(case, None)
+        if case.cause is not None:  # which may be over by that
+            del case.cause.folded[case.number]
+            case.cause.until = max(case.cause.until, now)
+            state.changed[case.cause] = None
         for sign in case.signs.values():
             sign.case, sign.doubt = None, ""
-            if sign.lasting or (sign.video and sign.end + sign.off_delay > now):
+            if sign.lasting or (sign.momentary and sign.end + sign.off_delay > now):
                 if sign.ripe:
                     state.waiting.add(sign)
             else:
@@ -127,6 +153,7 @@ class Correlator:
 
     def _find(self, finding: Finding, now: int) -> None:
         state = self.state
+        self._context.hear(finding, state.weather)
         sign = state.signs.get(finding.sensor, {}).get(finding.monitor)
         if finding.phase is Phase.END:
             if sign is not None and sign.latest.id == finding.id and sign.lasting:
@@ -136,7 +163,7 @@ class Correlator:
             self._ripen(sign, now)  # it came and went within this instant, and is back already
             sign = state.signs.get(finding.sensor, {}).get(finding.monitor)
         if sign is None:
-            sign = self._new_sign(finding)
+            sign = self._begin(finding)
         begins = not sign.lasting or sign.latest is finding
         sign.latest, sign.level = finding, finding.level
         if begins:
@@ -155,34 +182,26 @@ class Correlator:
         if sign.case is None and (sign.ripe or sign.due == FOREVER):
             self._forget(sign)
 
-    def _see(self, event: VideoEvent, now: int) -> None:
-        rule = self._video.get(event.type)
-        if rule is None or not event.confidence >= rule.confidence:
+    def _see(self, record: VideoEvent | Report, now: int) -> None:
+        if isinstance(record, VideoEvent):
+            self.state.seen[record.camera] = now
+        meant = self._meaning.of(record)
+        if meant is None:
             return
-        sign = self.state.signs.get(event.camera, {}).get(_by(event))
+        sign = self.state.signs.get(meant.source, {}).get(meant.by)
         if sign is None:
-            sign = self._new_sign(event)
-            sign.onset = sign.began = event.ts
-        if not isinstance(sign.latest, VideoEvent) or event.confidence >= sign.latest.confidence:
-            sign.latest = event
-        # An event is over at once; what keeps the sign is its off-delay.
-        sign.level, sign.ripe, sign.end = rule.level, True, now
+            sign = self._begin(record)
+            sign.onset = sign.began = record.ts
+        if isinstance(sign.latest, Finding) or record.confidence >= sign.latest.confidence:
+            sign.latest = record
+        # What is seen is over at once; what keeps the sign is its off-delay.
+        sign.level, sign.ripe, sign.end = meant.level, True, now
         if sign.case is not None:
-            self._note(sign.case, event)
+            self._note(sign.case, record)
         self.state.timers.at(now, (sign.source, sign.by))
 
-    def _new_sign(self, record: Record) -> Sign:
-        if isinstance(record, VideoEvent):
-            rule = self._video[record.type]
-            kinds = tuple(dict.fromkeys((rule.kind, *rule.supports)))
-            site = self._places.of_camera(record.camera)
-            sign = Sign(record.camera, _by(record), site, kinds, rule.unit, 0, self._rules.video_quiet, record)
-        else:
-            monitor = self._monitors.get(record.monitor) or Monitor(record.monitor, "", record.kind, Select())
-            fault = record.verdict is Verdict.FAULT
-            site = self._places.of_fault(record) if fault else self._places.of_sensor(record.sensor)
-            delays = monitor.on_delay, monitor.off_delay
-            sign = Sign(record.sensor, record.monitor, site, (record.kind,), monitor.unit, *delays, record)
+    def _begin(self, record: Record) -> Sign:
+        sign = self._meaning.sign(record)
         self.state.signs.setdefault(sign.source, {})[sign.by] = sign
         return sign
 
@@ -190,7 +209,7 @@ class Correlator:
 
     def _ripen(self, sign: Sign, now: int) -> None:
         """A timer of a sign has come: it may have lasted long enough, or have been silent for too long."""
-        if sign.video:
+        if sign.momentary:
             if sign.end < now:  # not seen at this instant: the timer of an earlier event
                 if sign.case is None and sign.end + sign.off_delay <= now:
                     self._forget(sign)
@@ -210,12 +229,12 @@ class Correlator:
             if sign.case is None and not sign.lasting:
                 self._forget(sign)
             return  # until its sensor is trusted again
-        case = sign.case or self._nearest(sign)
+        case = sign.case or self._nearest(sign) or self._causes.of(sign, state.open)
         if case is not None:
             self._join(case, sign, now)
         elif sign.level:
             self._open(sign, now)
-        elif sign.lasting or sign.video:
+        elif sign.lasting or sign.momentary:
             state.waiting.add(sign)
         else:
             self._forget(sign)
@@ -255,7 +274,7 @@ class Correlator:
 
     def _takes(self, case: Case, sign: Sign) -> bool:
         """Whether a sign near a case belongs to it; what falls silent: only where both fell silent at one time."""
-        if not case.takes(sign):
+        if not (case.takes(sign) and self._travel.neighbours(case.site, sign.site, sign.onset - case.began)):
             return False
         first, latest = case.first.latest, sign.latest
         if not (self._silent(sign) and isinstance(first, Finding) and isinstance(latest, Finding)):
@@ -278,14 +297,24 @@ class Correlator:
         hold = min(rules.flap_hold << min(flaps - 1, 32), rules.flap_hold_most) if flaps else 0
         first = sign.source, sign.by, sign.began  # no sign begins twice at one time: no two alerts share an id
         id = identify("alert", kind, sign.site.key, sign.onset, *first, self._city.name)
-        case = Case(state.cases, kind, kinds, sign.site, sign, id, hold, flaps, sign.level, sign.onset)
+        case = Case(state.cases, kind, kinds, sign.site, sign, id, hold, flaps, sign.level, sign.onset, sign.onset)
         state.cases += 1
         state.open.add(case)
         self._join(case, sign, now)
-        waiting = {other for _, other in state.waiting.near(kinds, sign.site, self._places)}
+        waiting = {other for _, other in state.waiting.near(kinds, sign.site, self._places) if self._takes(case, other)}
+        waiting.update(self._causes.awaited(case, state.waiting))
         for other in sorted(waiting, key=lambda other: (other.source, other.by)):
-            if self._takes(case, other) and self._trusted(other):
+            if self._trusted(other):
                 self._join(case, other, now)
+        for consequence in self._causes.consequences(case, state.open):
+            self._fold(consequence, case)
+
+    def _fold(self, case: Case, cause: Case) -> None:
+        """A case that was open before its cause was known: people hear of the cause from now on."""
+        case.cause, cause.folded[case.number] = cause, case
+        case.moved = case.news = cause.news = True
+        self._agree(cause, case.filmed)
+        self.state.changed[case] = self.state.changed[cause] = None
 
     def _join(self, case: Case, sign: Sign, now: int) -> None:
         key = (sign.source, sign.by)
@@ -305,11 +334,17 @@ class Correlator:
             elif not sign.holds:
                 sign.holds = True
                 case.lasting += 1
-        case.filmed = case.filmed or sign.video
-        if case.filmed and not case.agreed:
-            sensed = any(not (other.video or other.doubt) for other in case.signs.values())
-            case.agreed = sensed and corroboration(case, self._rules) >= self._rules.agreement_score
+        self._agree(case, sign.video)
         self.state.changed[case] = None
+
+    def _agree(self, case: Case | None, filmed: bool) -> None:
+        """Whether a sensor and a camera agree by now, also on what the case is a consequence of."""
+        while case is not None:
+            case.filmed = case.filmed or filmed
+            if case.filmed and not case.agreed:
+                sensed = any(not (sign.momentary or sign.doubt) for sign in case.all_signs())
+                case.agreed = sensed and corroboration(case, self._rules) >= self._rules.agreement_score
+            case = case.cause
 
     def _note(self, case: Case, record: Record) -> None:
         if len(case.evidence) < self._rules.listed:
@@ -375,7 +410,7 @@ class Correlator:
                     self.state.changed[case] = None
 
     def _trusted(self, sign: Sign) -> bool:
-        return sign.fault or sign.video or sign.source not in self.state.faults
+        return sign.fault or sign.momentary or sign.source not in self.state.faults
 
     def _trust(self, sensor: str, now: int) -> None:
         """The time after a fault is over: what the sensor says by now counts."""
@@ -387,24 +422,3 @@ class Correlator:
         for sign in list(state.signs.get(sensor, {}).values()):
             if sign.ripe and sign.lasting and not sign.fault:
                 self._count(sign, now)
-
-
-def _by(event: VideoEvent) -> str:
-    # No monitor's name, so that a camera and a sensor may share an id.
-    return f"video {event.type}"
-
-
-class State:
-    """All that a correlator remembers."""
-
-    def __init__(self) -> None:
-        self.timers: Timers[tuple[str, str]] = Timers()  # (source, by) of a sign, or (sensor, "") of a fault
-        self.signs: dict[str, dict[str, Sign]] = {}  # by source, then by monitor or type
-        self.faults: dict[str, tuple[frozenset[str], int]] = {}  # by sensor: monitors, and mistrusted until
-        self.open: Index[Case] = Index()
-        self.waiting: Index[Sign] = Index()
-        self.waves: dict[int, Case] = {}  # open cases with arrivals of a pressure wave, by number
-        self.rested: Index[Case] = Index()  # closed not long ago
-        self.rested_until: deque[tuple[int, Case]] = deque()
-        self.changed: dict[Case, None] = {}
-        self.cases = 0

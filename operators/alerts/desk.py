@@ -23,22 +23,22 @@ __all__ = ["Desk"]
 log = logging.getLogger(__name__)
 
 #: Raised when what is remembered changes its meaning; a snapshot of another version is refused.
-VERSION = 3
+VERSION = 4
 
 
 class Desk:
     """Makes alerts of what all shards have found.
 
-    What it says is a pure function of the findings, video events and actions. They are held until every shard has come
-    past their time, and then counted instant by instant: all records of the instant, what is due then (delays that have
-    passed), what people did, and what the desk hears of it. So it does not matter how the shards' items were
+    What it says is a pure function of the findings, video events, reports and actions. They are held until every shard
+    has come past their time, and then counted instant by instant: all records of the instant, what is due then (delays
+    that have passed), what people did, and what the desk hears of it. So it does not matter how the shards' items were
     interleaved or how far each of them stepped. No shard should claim to have come further than its stream did: delays
     run out up to there.
 
     Parameters
     ----------
     city
-        Registry, monitors, video rules, and what is expected of people.
+        Registry, monitors, rules, and what is expected of people.
     shards
         How many shards send verdicts, numbered from 0.
     rules
@@ -50,7 +50,7 @@ class Desk:
     def __init__(self, city: City, shards: int, rules: Rules = DEFAULT, *, attended: bool = True) -> None:
         self._city, self._shards = city, shards
         self._correlator = Correlator(city, rules)
-        self._lifecycle = Lifecycle(city, rules)
+        self._lifecycle = Lifecycle(city, self._correlator.weigh, rules)
         self._handling = Handling(city, attended)
         self._arrivals = Arrivals(shards)
         self._watched = Watched(city)
@@ -136,10 +136,12 @@ class Desk:
             correlator.due(now)
             cases = {case.number: case for case in (*correlator.changed(), *lifecycle.due(now))}
             steps: list[Step] = []
-            for _, case in sorted(cases.items()):
-                told = lifecycle.step(case, correlator.level(case), now)
-                if told and told[-1][0] is AlertEventType.CLEARED:
-                    correlator.close(case, now)
-                steps += told
+            while cases:
+                for _, case in sorted(cases.items()):
+                    told = lifecycle.step(case, correlator.level(case), now)
+                    if told and told[-1][0] is AlertEventType.CLEARED:
+                        correlator.close(case, now)
+                    steps += told
+                cases = {case.number: case for case in correlator.changed()}  # with its consequence a cause may be over
             events += handling.step(steps, actions, now)
         return events

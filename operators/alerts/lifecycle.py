@@ -7,10 +7,12 @@ its off-delay, and for longer when the alert keeps coming back (`Rules.flap_hold
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from domain.city import City
 from domain.findings import Alert, AlertEventType
+from operators.alerts.context import Weighed
 from operators.alerts.describe import Describer
 from operators.alerts.rules import DEFAULT, Rules
 from operators.alerts.signs import Case
@@ -35,11 +37,12 @@ class Life:
 class Lifecycle:
     """Tells the desk of open cases, not more often than it wants to hear.
 
-    Drive it in event time: `step` with every case that has changed and every case that is `due`.
+    Drive it in event time: `step` with every case that has changed and every case that is `due`; `weigh` says how sure
+    a case is at a time.
     """
 
-    def __init__(self, city: City, rules: Rules = DEFAULT) -> None:
-        self._rules = rules
+    def __init__(self, city: City, weigh: Callable[[Case, int], Weighed], rules: Rules = DEFAULT) -> None:
+        self._rules, self._weigh = rules, weigh
         self._describe = Describer(city, rules)
         self.state = State()
 
@@ -62,7 +65,7 @@ class Lifecycle:
     def step(self, case: Case, level: int, now: int) -> list[Step]:
         """What the desk hears at `now` of a case that asks for `level`; after a CLEARED the case is over."""
         life = self.state.lives.get(case.number)
-        over = case.lasting == 0 and case.until <= now
+        over = case.lasting == 0 and case.until <= now and not case.folded
         events = []
         if life is None:
             life = self.state.lives[case.number] = Life(level, now)
@@ -81,7 +84,7 @@ class Lifecycle:
         return events
 
     def _set_timer(self, case: Case, life: Life) -> None:
-        wake = min(life.update_from if case.news else FOREVER, FOREVER if case.lasting else case.until)
+        wake = min(life.update_from if case.news else FOREVER, FOREVER if case.lasting or case.folded else case.until)
         if wake < life.wake:
             life.wake = wake
             self.state.timers.at(wake, case)
@@ -89,7 +92,7 @@ class Lifecycle:
     def _event(self, type: AlertEventType, case: Case, life: Life, now: int) -> Step:
         case.news = case.moved = False
         cleared = now if type is AlertEventType.CLEARED else 0
-        return type, self._describe.alert(case, life.level, life.raised, now, cleared)
+        return type, self._describe.alert(case, self._weigh(case, now), life.level, life.raised, now, cleared)
 
 
 class State:

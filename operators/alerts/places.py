@@ -1,4 +1,4 @@
-"""What lies near what: on one asset, within a distance in one zone, or joined by pipes."""
+"""What lies near what: on one asset, within a distance, or joined by pipes."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Generic, Protocol, TypeVar
 
 from domain.city import City, Sensor
 from domain.findings import Finding
+from domain.reports import Report
 from operators.alerts.rules import DEFAULT, Rules
 
 __all__ = ["Index", "Places", "Site"]
@@ -25,7 +26,7 @@ REMEMBERED = 16_384
 class Site:
     """Where a sign is: an asset, or a sensor or camera that stands by itself."""
 
-    key: str  # "asset:...", "sensor:...", "camera:...", "fault:...", "silent ..."
+    key: str  # "asset:...", "sensor:...", "camera:...", "report:...", "zone:...", "fault:...", "silent ..."
     zone: str = ""
     lon: float = 0.0
     lat: float = 0.0
@@ -53,7 +54,7 @@ class Places:
         # A city is small enough for a plane that touches the Earth at its middle latitude.
         self._lon_metres = DEGREE * math.cos(math.radians(sum(latitudes) / len(latitudes) if latitudes else 0.0))
         self._cell = max(rules.radius, 1.0)
-        self._grid: defaultdict[tuple[str, int, int], list[Site]] = defaultdict(list)
+        self._grid: defaultdict[tuple[int, int], list[Site]] = defaultdict(list)
         for site in self._sites.values():
             if site.located:
                 self._grid[self._cell_of(site)].append(site)
@@ -64,6 +65,7 @@ class Places:
                 self._pipes[pipe.network, a].append((b, pipe.length))
                 self._networks[a][pipe.network] = None
         self._near: dict[str, dict[str, float]] = {}
+        self._reach: dict[tuple[str, float, str], dict[str, float]] = {}
 
     @staticmethod
     def _find_sites(city: City) -> dict[str, Site]:
@@ -104,13 +106,37 @@ class Places:
         key = f"asset:{known.asset}" if known and known.asset else f"camera:{camera}"
         return self._sites.get(key) or Site(key)
 
+    def of_report(self, report: Report) -> Site:
+        """The site of a report: its asset's, that of what is nearest to its coordinates, or its zone as a whole."""
+        if report.asset:
+            key = f"asset:{report.asset}"
+            return self._sites.get(key) or Site(key, report.zone, report.lon, report.lat)
+        here = Site(f"report:{report.id}", report.zone, report.lon, report.lat)
+        if not here.located:
+            return Site(f"zone:{report.zone}", report.zone)
+        about = ((distance, key) for key, distance in self._over_ground(here, self.rules.radius) if key != here.key)
+        nearest = min(about, default=None)
+        return self._sites[nearest[1]] if nearest is not None else here
+
+    def reach(self, site: Site, metres: float, network: str = "") -> Mapping[str, float]:
+        """Keys of all sites within a distance of `site` over ground, in whatever zone, or along one network's pipes."""
+        found = self._reach.get((site.key, metres, network))
+        if found is None:
+            found = dict(self._along(network, site, metres) if network else self._over_ground(site, metres))
+            if len(self._reach) >= REMEMBERED:
+                self._reach.clear()
+            self._reach[site.key, metres, network] = found
+        return found
+
     def near(self, site: Site) -> Mapping[str, float]:
         """Keys of all sites near `site`, itself among them, with their distances in metres."""
         found = self._near.get(site.key)
         if found is None:
-            found = self._over_ground(site)
-            for key, length in self._over_pipes(site):
-                found[key] = min(length, found.get(key, math.inf))
+            ground = self._over_ground(site, self.rules.radius)
+            found = {key: far for key, far in ground if key == site.key or self._sites[key].zone == site.zone}
+            for network in self._networks.get(site.key.partition(":")[2], ()):
+                for key, length in self._along(network, site, self.rules.pipe_length):
+                    found[key] = min(length, found.get(key, math.inf))
             if len(self._near) >= REMEMBERED:
                 self._near.clear()
             self._near[site.key] = found
@@ -119,40 +145,39 @@ class Places:
     def _position(self, site: Site) -> tuple[float, float]:
         return site.lon * self._lon_metres, site.lat * DEGREE
 
-    def _cell_of(self, site: Site) -> tuple[str, int, int]:
+    def _cell_of(self, site: Site) -> tuple[int, int]:
         x, y = self._position(site)
-        return site.zone, math.floor(x / self._cell), math.floor(y / self._cell)
+        return math.floor(x / self._cell), math.floor(y / self._cell)
 
-    def _over_ground(self, site: Site) -> dict[str, float]:
-        found = {site.key: 0.0}
+    def _over_ground(self, site: Site, metres: float) -> Iterator[tuple[str, float]]:
+        yield site.key, 0.0
         if not site.located:
-            return found
-        zone, column, row = self._cell_of(site)
-        here = self._position(site)
-        for i in (column - 1, column, column + 1):
-            for j in (row - 1, row, row + 1):
-                for other in self._grid.get((zone, i, j), ()):
+            return
+        column, row = self._cell_of(site)
+        here, cells = self._position(site), math.ceil(metres / self._cell)
+        for i in range(column - cells, column + cells + 1):
+            for j in range(row - cells, row + cells + 1):
+                for other in self._grid.get((i, j), ()):
                     distance = math.dist(here, self._position(other))
-                    if distance <= self.rules.radius:
-                        found[other.key] = distance
-        found[site.key] = 0.0
-        return found
+                    if distance <= metres and other.key != site.key:
+                        yield other.key, distance
 
-    def _over_pipes(self, site: Site) -> Iterator[tuple[str, float]]:
-        """Dijkstra's shortest paths inside each network that the asset belongs to, as far as `pipe_length`."""
+    def _along(self, network: str, site: Site, metres: float) -> Iterator[tuple[str, float]]:
+        """Dijkstra's shortest paths inside a network that the site's asset belongs to."""
         kind, _, start = site.key.partition(":")
-        for network in self._networks.get(start, ()) if kind == "asset" else ():
-            done: set[str] = set()
-            heap = [(0.0, start)]
-            while heap:
-                length, asset = heapq.heappop(heap)
-                if asset in done:
-                    continue
-                done.add(asset)
-                yield f"asset:{asset}", length
-                for other, further in self._pipes[network, asset]:
-                    if other not in done and length + further <= self.rules.pipe_length:
-                        heapq.heappush(heap, (length + further, other))
+        if kind != "asset" or network not in self._networks.get(start, ()):
+            return
+        done: set[str] = set()
+        heap = [(0.0, start)]
+        while heap:
+            length, asset = heapq.heappop(heap)
+            if asset in done:
+                continue
+            done.add(asset)
+            yield f"asset:{asset}", length
+            for other, further in self._pipes[network, asset]:
+                if other not in done and length + further <= metres:
+                    heapq.heappush(heap, (length + further, other))
 
 
 class Member(Protocol):
@@ -209,16 +234,21 @@ class Index(Generic[M]):
 
     def near(self, kinds: tuple[str, ...], site: Site, places: Places) -> Iterator[tuple[float, M]]:
         """Every member of one of `kinds` near `site` with its distance in metres, in no order worth relying on."""
-        reach = places.near(site)
+        yield from self.among(kinds, site, places.near(site), places.rules.radius)
+
+    def among(
+        self, kinds: tuple[str, ...], site: Site, reach: Mapping[str, float], unlocated: float | None
+    ) -> Iterator[tuple[float, M]]:
+        """Every member of one of `kinds` in `reach`; where coordinates are missing, the zone's, `unlocated` m off."""
         for kind in kinds:
             at = self._at.get(kind)
             if not at:
                 continue
             distances = {key: reach[key] for key in reach.keys() & at.keys()}
-            if site.zone:
+            if site.zone and unlocated is not None:
                 for located in (False,) if site.located else (False, True):
                     for key in self._zone.get((kind, site.zone, located), ()):
-                        distances.setdefault(key, places.rules.radius)
+                        distances.setdefault(key, unlocated)
             for key, distance in distances.items():
                 for member in at[key]:
                     yield distance, member

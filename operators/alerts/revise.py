@@ -20,7 +20,9 @@ __all__ = ["changes", "late_words", "overlap", "paired", "revise"]
 
 _TIMES: Final = frozenset({"onset", "raised", "updated", "cleared"})
 #: Changes in these are not worth a word in a note: they follow from others, or are long.
-_QUIET: Final = frozenset({"id", "updated", "summary", "evidence", "support", "active", "clips"})
+_QUIET: Final = frozenset(
+    {"id", "updated", "summary", "evidence", "support", "against", "active", "clips", "reports", "cause"}
+)
 
 
 def paired(standing: Sequence[AlertEvent], truth: Sequence[Alert]) -> list[tuple[AlertEvent | None, Alert | None]]:

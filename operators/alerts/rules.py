@@ -37,8 +37,16 @@ class Rules:
     detector_weight: float = 0.2
     #: ... and a camera, times its confidence.
     camera_weight: float = 0.6
-    #: What is left of a sensor's weight once it is found faulty while its alert is open.
+    #: What is left of a sensor's weight once it is found faulty while its alert is open, ...
     doubted: float = 0.2
+    #: ... and of what rain explains as well.
+    explained: float = 0.2
+    #: How much rain adds where it may be the cause.
+    rain_weight: float = 0.2
+    #: What each sensor or camera that should see it and does not takes away, ...
+    contrary: float = 0.1
+    #: ... and how many of them count.
+    contrary_most: int = 3
 
     #: By so many steps an alert is graver than its gravest sign asks, once a sensor and a camera agree ...
     agreement_steps: int = 1

@@ -16,7 +16,7 @@ from detectors.locate import burst_place, pipe_graph
 from detectors.negative_pressure_wave import NegativePressureWave
 from domain.city import City, Pipe
 from domain.clock import SECOND
-from domain.findings import Finding, VideoEvent
+from domain.findings import Finding
 from domain.records import Floats
 from operators.alerts.rules import DEFAULT, Rules
 
@@ -86,7 +86,7 @@ class Waves:
         self._networks = {name: _Network(tuple(pipes)) for name, pipes in by_name.items()}
         self._apart: dict[tuple[str, str], Floats] = {}
 
-    def arrival(self, record: Finding | VideoEvent) -> int | None:
+    def arrival(self, record: object) -> int | None:
         """When a wave arrived at a sensor on a pipe network, ns; None where the record tells of none."""
         if not isinstance(record, Finding) or record.detector != NegativePressureWave.name:
             return None

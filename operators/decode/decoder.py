@@ -27,7 +27,7 @@ _KEPT_ROWS: Final = 1 << 20
 
 
 class Decoder:
-    """Bytes to columns: JSON readings and packets, Arrow streams, events, actions, reports, told apart message by message.
+    """Bytes to columns: JSON readings and packets, Arrow streams, events, actions, reports, told apart by message.
 
     What cannot be used becomes a dead letter; everything else of the same message and batch is kept. The result does
     not depend on how messages are batched. One decoder serves one thread at a time.

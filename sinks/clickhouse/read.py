@@ -95,4 +95,6 @@ def rows_per_table(client: Client) -> dict[str, int]:
 def _plain(value: Any) -> Any:
     if isinstance(value, (list, np.ndarray)):
         return tuple(value)
+    if isinstance(value, UUID) and not value.int:
+        return None
     return value

@@ -317,7 +317,7 @@ ORDER BY seq DESC, revision DESC LIMIT 1 BY alert
 """,
 )
 
-# Version 5: what citizens and inspectors report.
+# Version 5: what citizens and inspectors report, what speaks against an alert, and what is its cause.
 _REPORTS = (
     f"""
 CREATE TABLE reports (
@@ -327,6 +327,13 @@ CREATE TABLE reports (
     reporter String, known {_TIME_NS}
 ) ENGINE = ReplacingMergeTree PARTITION BY toYYYYMM(ts) ORDER BY (ts, id)
 """,
+    """
+ALTER TABLE alert_events
+    ADD COLUMN IF NOT EXISTS against Array(String) COMMENT 'what speaks against it',
+    ADD COLUMN IF NOT EXISTS reports Array(UUID) COMMENT 'of citizens and inspectors',
+    ADD COLUMN IF NOT EXISTS cause UUID COMMENT 'the alert that it is a consequence of; zeros: of none'
+""",
+    _DESK[-1],  # the view takes up the new columns
 )
 
 #: What each version adds to the one before. Entries that were released are never changed, only followed.

@@ -153,6 +153,8 @@ _ALERT: Final = {
     "clips": "Array(String)",
     "evidence": "Array(UUID)",
     "support": "Array(String)",
+    "against": "Array(String)",
+    "reports": "Array(UUID)",
     "pipe": _NAME,
     "offset": "Float64",
     "radius": "Float64",
@@ -341,6 +343,7 @@ def _alert_events(events: Sequence[AlertEvent]) -> list[Column]:
         *_columns(_EVENT, events),
         Column("alert", "UUID", [alert.id for alert in alerts]),
         *_columns(_ALERT, alerts),
+        Column("cause", "UUID", [alert.cause or UUID(int=0) for alert in alerts]),
     ]
 
 
@@ -357,7 +360,7 @@ assert set(_VIDEO) == {field.name for field in fields(VideoEvent)}
 assert set(_ACTION) == {field.name for field in fields(Action)} - {"verb", "alert", "origin"}
 assert set(_REPORT) == {field.name for field in fields(Report)} - {"origin"}
 assert set(_DEAD) == {field.name for field in fields(DeadLetter)}
-assert set(_ALERT) == {field.name for field in fields(Alert)} - {"id"}
+assert set(_ALERT) == {field.name for field in fields(Alert)} - {"id", "cause"}
 
 
 class ClickHouseSink:

@@ -181,7 +181,7 @@ def test_a_record_that_breaks_its_shards_promise_still_counts():
 def test_a_snapshot_of_another_city_is_refused():
     """With words on what to do."""
     snapshot = Desk(TOWN, 2).snapshot()
-    with pytest.raises(StateError, match="2 shards; version 3, city 'town' and 3 shards"):
+    with pytest.raises(StateError, match="2 shards; version 4, city 'town' and 3 shards"):
         Desk(TOWN, 3).restore(snapshot)
     with pytest.raises(StateError, match="city 'village'"):
         Desk(replace(TOWN, name="village"), 2).restore(snapshot)
