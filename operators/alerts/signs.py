@@ -20,7 +20,7 @@ __all__ = ["Case", "Sign", "corroboration", "doubts"]
 
 @dataclass(slots=True, eq=False)
 class Sign:
-    """What a monitor says of a sensor, a camera or a reporter of a type of event: now, and as long as its case is open."""
+    """What a monitor says of a sensor, a camera or a reporter of a type of event: now, and while its case is open."""
 
     source: str  # id of the sensor or camera; of a report: who reports, and of where
     by: str  # the monitor; or "video" or "report", and the type
