@@ -16,6 +16,7 @@ from domain.correlation import Correlation
 from domain.desk import DeskPolicy
 from domain.fields import ClockError, Count, Flag, Id, Latitude, Limit, Longitude, Positive, Reference, Text
 from domain.monitors import Monitor, ReportRule, VideoRule
+from domain.policy import Policy
 from domain.recording import RecordingFormat
 
 __all__ = ["Asset", "Camera", "City", "Level", "Pipe", "Sensor", "Unit", "Zone"]
@@ -127,6 +128,7 @@ class City:
     desk: DeskPolicy = field(default_factory=DeskPolicy)
     report_rules: tuple[ReportRule, ...] = ()
     correlation: Correlation = field(default_factory=Correlation)
+    policy: Policy = field(default_factory=Policy)
 
     @cached_property
     def sensor_index(self) -> Mapping[str, int]:

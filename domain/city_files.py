@@ -1,13 +1,14 @@
 """Read a city from a folder of files, and write one.
 
 A folder holds `city.toml` (name, time zone, levels, how recordings are read, engine settings), tables of sensors,
-assets, zones, units, cameras and pipes as CSV (or, for a small city, as entries in city.toml), and `monitors.toml`.
+assets, zones, units, cameras and pipes as CSV (or, for a small city, as entries in city.toml), `monitors.toml`, and
+`policy.toml` where the city has one.
 Everything is validated at once: a ConfigError lists all problems with file, place and field.
 """
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +23,8 @@ from domain.desk import DeskPolicy, LevelPolicy
 from domain.errors import ConfigError, Problem
 from domain.fields import Id, TimeZone
 from domain.monitor_files import MONITORS, duration_text, read_monitors, write_monitors
+from domain.policy import Policy
+from domain.policy_files import POLICY, PolicyParts, check_policy, read_policy, write_policy
 from domain.recording import RecordingFormat
 from domain.settings import FROM_FILE, EngineSettings
 from domain.toml_files import Array, Document, Table, read_toml, table
@@ -40,7 +43,7 @@ TABLES: Final[tuple[tuple[str, str, type[Any]], ...]] = (
     ("cameras", "camera", Camera),
     ("pipes", "pipe", Pipe),
 )
-FILES: Final = (CITY, *(f"{name}.csv" for name, _, _ in TABLES), MONITORS)
+FILES: Final = (CITY, *(f"{name}.csv" for name, _, _ in TABLES), MONITORS, POLICY)
 
 
 class _CityFile(BaseModel):
@@ -128,8 +131,12 @@ def load_city(city: Path | str) -> City:
             parts.unread.add("levels")
         known = None if "levels" in parts.unread else ranks
         parts.monitors, parts.rules, parts.reports = read_monitors(folder / MONITORS, known, problems)
-    loaded = _city(head, parts)
+    before = len(problems)
+    policy = read_policy(folder / POLICY, problems) if (folder / POLICY).exists() else PolicyParts()
+    loaded = replace(_city(head, parts), policy=policy.policy)
     check(parts, loaded, problems)
+    if not before:  # else the cause may lie there
+        check_policy(policy, loaded, problems)
     problems.raise_any()
     return loaded
 
@@ -178,6 +185,10 @@ def write_city(city: City, folder: Path | str, settings: EngineSettings | None =
         write_monitors(folder / MONITORS, city.monitors, city.video_rules, city.levels, city.report_rules)
     else:
         (folder / MONITORS).unlink(missing_ok=True)
+    if city.policy != Policy():
+        write_policy(folder / POLICY, city.policy)
+    else:
+        (folder / POLICY).unlink(missing_ok=True)
 
 
 def _fields(record: Any) -> dict[str, Any]:

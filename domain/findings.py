@@ -175,6 +175,7 @@ class Alert:
     latched: bool = False  # it stays at the desk after it has cleared, until somebody closes it
     closed: int = 0  # when, ns
     judged: str = ""  # "true" or "false" alarm; empty: by nobody
+    rules: tuple[str, ...] = ()  # names of the rules of the city's policy that made it so grave; empty: its signs did
 
     def handled_as(self, other: Alert) -> Alert:
         """The same, with what people have made of `other`."""

@@ -4,8 +4,8 @@ The counts are those that Bozhou's platform reported (China Construction News, 2
 304 water sensors, 333 drainage gauges, 784 devices on 17 bridges, 26 flood-prone spots with a named person each; and
 1,581 septic tanks and sewers as in Chongqing Jiangbei. Streets, names and people are invented.
 
-`python -m simulators.bozhou FOLDER` writes the registry as a city folder. Its monitors are written by hand in
-`cities/bozhou/monitors.toml`.
+`python -m simulators.bozhou FOLDER` writes the registry as a city folder. Its monitors and its policy are written by
+hand in `cities/bozhou/monitors.toml` and `policy.toml`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from domain.city_files import find_city, write_city
 from domain.clock import MINUTE, SECOND
 from domain.desk import DeskPolicy, LevelPolicy
 from domain.monitor_files import MONITORS
+from domain.policy_files import POLICY
 from domain.settings import EngineSettings
 from simulators.streets import Place, Streets
 
@@ -226,6 +227,8 @@ def bozhou() -> City:
     city.unit("sanitation-unit", "Sanitation unit", "+86 558 555 0005")
     city.unit("traffic-police", "Traffic police, command room", "+86 558 555 0006")
     city.unit("instrument-team", "Instrument maintenance team", "+86 558 555 0007")
+    city.unit("operation-centre", "Operation centre, duty officer", "+86 558 555 0008")
+    city.unit("emergency-office", "Emergency office", "+86 558 555 0009")
     offices = [city.unit(f"street-office-{i}", f"Street office {i}", f"+86 558 555 002{i}") for i in range(1, 9)]
     gas_mains(city, rng)
     regulators(city)
@@ -249,18 +252,23 @@ def bozhou() -> City:
 
 
 #: Urgent cases ring again where nobody takes them.
-DESK = DeskPolicy(level=(LevelPolicy(1, 5 * MINUTE, realarm_after=30 * MINUTE, latched=True),))
+DESK = DeskPolicy(
+    level=(LevelPolicy(1, 5 * MINUTE, ("operation-centre", "emergency-office"), 30 * MINUTE, latched=True),)
+)
 
 #: Few large blocks: an insert costs the database some milliseconds whatever it holds.
 SETTINGS = EngineSettings(shards=4, block=10 * SECOND)
 
 
 def main(folder: Path) -> None:
-    """Write the registry to `folder`, with the monitors that lie there already, or else with the shipped ones."""
-    origin = folder if (folder / MONITORS).exists() else find_city("bozhou")
-    monitors = (origin / MONITORS).read_bytes()
+    """Write the registry to `folder`, with the monitors and the policy that lie there, or with the shipped ones."""
+    by_hand = {
+        name: ((folder if (folder / name).exists() else find_city("bozhou")) / name).read_bytes()
+        for name in (MONITORS, POLICY)
+    }
     write_city(bozhou(), folder, SETTINGS)
-    (folder / MONITORS).write_bytes(monitors)
+    for name, data in by_hand.items():
+        (folder / name).write_bytes(data)
 
 
 if __name__ == "__main__":

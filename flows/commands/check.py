@@ -19,6 +19,7 @@ from domain.city_files import find_city, load_city, load_settings
 from domain.errors import ConfigError, Problem
 from domain.monitor_files import MONITORS, duration_text
 from domain.monitors import Monitor
+from domain.policy import DAYS, Desk, Grade, Route
 from domain.selection import grouped, selected
 from domain.settings import EngineSettings
 from domain.toml_files import Array, read_toml
@@ -98,6 +99,12 @@ def summarise(city: City, settings: EngineSettings, console: Console) -> None:
         console.print(_monitor_table(city))
     if city.video_rules:
         console.print(_video_table(city))
+    if city.policy.grades:
+        console.print(_grade_table(city))
+    for route in city.policy.routes:
+        console.print(f"Route: {_conditions(route)}: {route.unit}")
+    if city.policy.desks:
+        console.print(_desk_table(city))
     for note in _notes(city):
         console.print(f"Note: {note}")
 
@@ -142,11 +149,52 @@ def _video_table(city: City) -> Table:
     return table
 
 
+def _grade_table(city: City) -> Table:
+    table = Table("rule of policy.toml", "where", "makes it", box=SIMPLE, padding=0)
+    for grade in city.policy.grades:
+        made = grade.level if grade.level else f"{grade.steps} step{'s' * (grade.steps > 1)} graver"
+        table.add_row(grade.name, _conditions(grade), made)
+    return table
+
+
+def _conditions(rule: Grade | Route) -> str:
+    """What an alert must be for a rule to hold."""
+    lists = ("kinds", "levels", "exposure", "zones", "assets", "asset_kinds")
+    said = [f"{name.replace('_', ' ')} {join(names, 4)}" for name in lists if (names := getattr(rule, name, ()))]
+    if isinstance(rule, Grade):
+        said += [f"score from {rule.score:g} thresholds"] * bool(rule.score)
+        said += [f"corroboration from {rule.corroboration:g}"] * bool(rule.corroboration)
+        said += [f"lasting {duration_text(rule.lasting)}"] * bool(rule.lasting)
+    return "; ".join(said) or "any"
+
+
+def _desk_table(city: City) -> Table:
+    table = Table("desk", "hears of", "digest", "flood from", "shifts", box=SIMPLE, padding=0)
+    for desk in city.policy.desks:
+        digest = duration_text(desk.digest) if desk.digest else "-"
+        shifts = ", ".join(shift.name for shift in desk.shift) + f"; else {desk.relief}" * bool(desk.relief)
+        table.add_row(desk.name, join(desk.units, 3) or "all", digest, str(desk.flood or "-"), shifts or "-")
+    return table
+
+
+def _alone(desk: Desk) -> str:
+    """The first minute of the week at which nobody is on duty; nothing where somebody always is."""
+    if not desk.shift or desk.relief:
+        return ""
+    minutes = ((day, minute) for day in range(7) for minute in range(24 * 60))
+    free = ((d, m) for d, m in minutes if not any(shift.covers(d, m) for shift in desk.shift))
+    day, minute = next(free, (-1, 0))
+    return "" if day < 0 else f"{DAYS[day]} {minute // 60:02d}:{minute % 60:02d}"
+
+
 def _notes(city: City) -> Iterable[str]:
     """What is allowed but worth a look."""
     if not city.monitors and not city.video_rules:
         yield "there are no monitors: nothing will be found"
         return
+    for desk in city.policy.desks:
+        if alone := _alone(desk):
+            yield f"nobody is on duty at desk {desk.name!r} from {alone}, and no other desk is its relief"
     watched = {i for monitor in city.monitors for i in selected(city, monitor.select)}
     idle = sorted({sensor.kind for i, sensor in enumerate(city.sensors) if i not in watched})
     if idle:

@@ -1,19 +1,22 @@
 """The life of an alert as its signs make it: raised, updated, escalated, cleared.
 
-What people make of it is in `operators.alerts.handling`. A case becomes an alert as it opens. Its level gets graver,
-and never milder until the alert has cleared. An alert clears once every sign that asked for a level has been over for
-its off-delay, and for longer when the alert keeps coming back (`Rules.flap_hold`).
+What people make of it is in `operators.alerts.handling`. A case becomes an alert as it opens. Its level gets graver, by
+its signs or by the city's policy (`operators.alerts.grade`), and never milder until the alert has cleared. An alert
+clears once every sign that asked for a level has been over for its off-delay, and for longer when the alert keeps
+coming back (`Rules.flap_hold`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from domain.city import City
 from domain.findings import Alert, AlertEventType
 from operators.alerts.context import Weighed
 from operators.alerts.describe import Describer
+from operators.alerts.grade import Grading
+from operators.alerts.owners import Owners
 from operators.alerts.rules import DEFAULT, Rules
 from operators.alerts.signs import Case
 from operators.alerts.timing import FOREVER, Timers
@@ -30,6 +33,7 @@ class Life:
 
     level: int
     raised: int
+    rules: tuple[str, ...] = ()  # of the city's policy, that made it so grave
     update_from: int = 0  # no update before
     wake: int = FOREVER  # a timer is set for then
 
@@ -44,6 +48,8 @@ class Lifecycle:
     def __init__(self, city: City, weigh: Callable[[Case, int], Weighed], rules: Rules = DEFAULT) -> None:
         self._rules, self._weigh = rules, weigh
         self._describe = Describer(city, rules)
+        self._grading = Grading(city, weigh)
+        self._owners = Owners(city)
         self.state = State()
 
     @property
@@ -62,16 +68,17 @@ class Lifecycle:
                 cases.append(case)
         return cases
 
-    def step(self, case: Case, level: int, now: int) -> list[Step]:
-        """What the desk hears at `now` of a case that asks for `level`; after a CLEARED the case is over."""
+    def step(self, case: Case, asked: int, now: int) -> list[Step]:
+        """What the desk hears at `now` of a case that asks for a level; after a CLEARED the case is over."""
         life = self.state.lives.get(case.number)
+        level, rules = self._grading.level(case, asked, life.raised if life else now, now)
         over = case.lasting == 0 and case.until <= now and not case.folded
         events = []
         if life is None:
-            life = self.state.lives[case.number] = Life(level, now)
+            life = self.state.lives[case.number] = Life(level, now, rules)
             events.append(self._event(AlertEventType.RAISED, case, life, now))
         elif level < life.level:
-            life.level = level
+            life.level, life.rules = level, rules
             events.append(self._event(AlertEventType.ESCALATED, case, life, now))
         elif not over and (case.moved or (case.news and now >= life.update_from)):
             life.update_from = now + self._rules.update_every
@@ -80,11 +87,12 @@ class Lifecycle:
             events.append(self._event(AlertEventType.CLEARED, case, life, now))
             del self.state.lives[case.number]
         else:
-            self._set_timer(case, life)
+            self._set_timer(case, life, self._grading.due(case, asked, life.level, life.raised, now))
         return events
 
-    def _set_timer(self, case: Case, life: Life) -> None:
-        wake = min(life.update_from if case.news else FOREVER, FOREVER if case.lasting or case.folded else case.until)
+    def _set_timer(self, case: Case, life: Life, graver: int) -> None:
+        over = FOREVER if case.lasting or case.folded else case.until
+        wake = min(life.update_from if case.news else FOREVER, over, graver)
         if wake < life.wake:
             life.wake = wake
             self.state.timers.at(wake, case)
@@ -92,7 +100,8 @@ class Lifecycle:
     def _event(self, type: AlertEventType, case: Case, life: Life, now: int) -> Step:
         case.news = case.moved = False
         cleared = now if type is AlertEventType.CLEARED else 0
-        return type, self._describe.alert(case, self._weigh(case, now), life.level, life.raised, now, cleared)
+        alert = self._describe.alert(case, self._weigh(case, now), life.level, life.raised, now, cleared)
+        return type, replace(alert, owner=self._owners.of(alert), rules=life.rules)
 
 
 class State:

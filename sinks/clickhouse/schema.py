@@ -336,6 +336,15 @@ ALTER TABLE alert_events
     _DESK[-1],  # the view takes up the new columns
 )
 
+# Version 6: what the city's policy made of alerts.
+_POLICY = (
+    f"""
+ALTER TABLE alert_events
+    ADD COLUMN IF NOT EXISTS rules Array({_NAME}) COMMENT 'of the city''s policy, that made it so grave'
+""",
+    _DESK[-1],  # a view knows the columns that were there when it was made
+)
+
 #: What each version adds to the one before. Entries that were released are never changed, only followed.
 MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
     (
@@ -373,6 +382,7 @@ ALTER TABLE alert_events
     _REVISED,
     (*_DESK, _CITY, *VIEWS),
     (*_REPORTS,),
+    _POLICY,
 )
 
 VERSION: Final = len(MIGRATIONS)

@@ -166,6 +166,7 @@ _ALERT: Final = {
     "latched": "Bool",
     "closed": _TIME,
     "judged": _NAME,
+    "rules": f"Array({_NAME})",
 }
 
 

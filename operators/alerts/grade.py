@@ -1,0 +1,116 @@
+"""How grave an alert is, by the city's policy.
+
+What its signs ask for is the base. Each rule that fits makes it graver or leaves it; the gravest holds, so neither the
+order of the rules nor one more of them ever makes an alert milder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from domain.city import City
+from domain.exposure import Exposures
+from domain.findings import Finding
+from domain.policy import Grade
+from domain.reports import Report
+from operators.alerts.context import Weighed
+from operators.alerts.signs import Case, Sign
+from operators.alerts.timing import FOREVER
+
+__all__ = ["Grading"]
+
+
+class Grading:
+    """Knows the policy of a city.
+
+    Parameters
+    ----------
+    city
+        Its policy, levels, and what is exposed where.
+    weigh
+        How sure a case is at a time.
+    """
+
+    def __init__(self, city: City, weigh: Callable[[Case, int], Weighed]) -> None:
+        self._weigh, self._grades = weigh, city.policy.grades
+        self._rank = {level.name: level.rank for level in city.levels}
+        self._ranks = sorted(self._rank.values())
+        self._exposures = Exposures(city)
+        self._things = {sensor.id: (sensor.zone, sensor.asset, sensor.lon, sensor.lat) for sensor in city.sensors}
+        self._cameras = {one.id: (one.zone, one.asset, one.lon, one.lat) for one in city.cameras.values()}
+
+    def level(self, case: Case, asked: int, raised: int, now: int) -> tuple[int, tuple[str, ...]]:
+        """The level of a case whose signs ask for one, and the names of the rules that made it graver.
+
+        Parameters
+        ----------
+        case
+            Signs of one cause.
+        asked
+            The level that they ask for.
+        raised
+            When its alert was, ns.
+        now
+            Event time, ns.
+        """
+        found = [
+            (level, rule.name)
+            for rule, level in self._fitting(case, asked, now)
+            if not rule.lasting or (_stands(case, now) and now - raised >= rule.lasting)
+        ]
+        gravest = min((level for level, _ in found), default=asked)
+        return gravest, tuple(name for level, name in found if level == gravest)
+
+    def due(self, case: Case, asked: int, level: int, raised: int, now: int) -> int:
+        """When it will have lasted long enough to be graver than `level`, should nothing else happen, ns."""
+        if not _stands(case, now):
+            return FOREVER
+        fitting = self._fitting(case, asked, now)
+        times = (raised + rule.lasting for rule, rank in fitting if rule.lasting and rank < level)
+        return min((time for time in times if time > now), default=FOREVER)
+
+    def _fitting(self, case: Case, asked: int, now: int) -> Iterator[tuple[Grade, int]]:
+        """The rules that fit now or will after a while, with the level, graver than asked for, that each demands."""
+        if not self._grades:
+            return
+        score = max(map(_times_threshold, case.all_signs()), default=0.0)
+        sure = self._weigh(case, now).score
+        exposed = {name for sign in case.all_signs() for name in self._exposed(sign)}
+        for rule in self._grades:
+            level = self._demanded(rule, asked)
+            if (
+                level < asked
+                and (not rule.kinds or case.kind in rule.kinds)
+                and (not rule.levels or any(self._rank.get(name) == asked for name in rule.levels))
+                and exposed.issuperset(rule.exposure)
+                and score >= rule.score
+                and sure >= rule.corroboration
+            ):
+                yield rule, level
+
+    def _demanded(self, rule: Grade, asked: int) -> int:
+        if rule.level:
+            return self._rank[rule.level]
+        graver = [rank for rank in self._ranks if rank < asked]
+        return graver[-min(rule.steps, len(graver))] if graver else asked
+
+    def _exposed(self, sign: Sign) -> tuple[str, ...]:
+        told = sign.latest
+        if isinstance(told, Report):
+            return self._exposures.of(told.zone or sign.site.zone, told.asset, told.lon, told.lat)
+        place = (self._cameras if sign.video else self._things).get(sign.source)
+        return self._exposures.of(*place) if place else ()
+
+
+def _times_threshold(sign: Sign) -> float:
+    """How far a finding is past its threshold: its score in multiples of it; 0 where that says nothing."""
+    latest = sign.latest
+    if not isinstance(latest, Finding) or not latest.score * latest.threshold > 0.0:
+        return 0.0
+    return latest.score / latest.threshold
+
+
+def _stands(case: Case, now: int) -> bool:
+    """Whether one of its signs lasts; what is seen or reported does until it has not been for a while."""
+    signs = list(case.all_signs())
+    return any(sign.holds or (sign.momentary and sign.end + sign.off_delay > now) for sign in signs)
