@@ -206,3 +206,4 @@ class AlertEvent:
     alert: Alert
     revision: int = 0  # 1, 2, ... of that seq; 0: the desk's own step
     note: str = ""  # of a revision: why, and what changed
+    notify: tuple[str, ...] = ()  # ids of units that it goes to besides the alert's owner

@@ -16,6 +16,7 @@ __all__ = [
     "FINDINGS",
     "LATE_ROWS",
     "MESSAGES",
+    "NOTICES",
     "OFFSET_GAPS",
     "OUTBOX_AGE",
     "OUTBOX_BYTES",
@@ -61,6 +62,7 @@ OUTBOX_BYTES = Gauge(
     "lifeline_outbox_bytes", "Results that wait to be delivered, by where they wait.", ["sink", "place"]
 )
 OUTBOX_AGE = Gauge("lifeline_outbox_age_seconds", "How long the oldest result has been waiting.", ["sink"])
+NOTICES = Counter("lifeline_desk_notices_total", "Steps of alerts that a desk was told of.", ["desk", "why"])
 ALERTS_GIVEN_UP = Counter(
     "lifeline_alerts_given_up_total", "Steps of alerts that a receiver was not told of: refused, or no room.",
     ["sink", "reason"],

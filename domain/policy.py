@@ -115,7 +115,7 @@ class Shift:
     name: Id
     start: Annotated[_Minute, Field(alias="from")] = 0  # minutes after midnight
     end: Annotated[_Minute, Field(alias="to")] = _MINUTES_A_DAY  # not after start: on the next day
-    days: tuple[_Day, ...] = tuple(range(7))  # on which it begins, 0 is Monday
+    days: Annotated[tuple[_Day, ...], Field(min_length=1)] = tuple(range(7))  # on which it begins, 0 is Monday
     who: Text = ""
     contact: Text = ""
 
@@ -143,6 +143,10 @@ class Desk:
     flood: Annotated[int, Field(strict=True, ge=0, le=10_000)] = 0  # alarms in ten minutes, then a summary; 0: no end
     relief: Reference = ""  # the desk that hears, too, while nobody is on duty at this one
     shift: tuple[Shift, ...] = ()  # empty: somebody always is
+
+    def serves(self, *units: str) -> bool:
+        """Whether it hears of alerts of one of these units."""
+        return not self.units or any(unit in self.units for unit in units)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,9 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from domain.city import City
 from domain.fields import Flag, Id, Text
-from domain.findings import Alert
+from domain.findings import AlertEvent
 from domain.operations import KIND
+from domain.rota import Rota
 from domain.settings import FROM_FILE
 from domain.toml_files import Array, Document, read_toml
 from domain.units import duration
@@ -79,6 +80,12 @@ class _Receiver(BaseModel):
     kinds: _Names = Field(default=(), description="kinds of alerts")
     units: _Names = Field(default=(), description="ids of responsible units")
     zones: _Names = Field(default=(), description="ids of zones")
+    desks: _Names = Field(
+        default=(), description="names of desks of policy.toml: it hears what they are told, as they are"
+    )
+    shifts: _Names = Field(
+        default=(), description="names of shifts of policy.toml: what begins while one of them is on"
+    )
     urgent: Flag = Field(default=False, description="only what is pushed point to point at once")
     timeout: _Seconds = Field(default=10.0, description="s that one attempt may take; in a file with its unit")
     spool: int = Field(
@@ -89,15 +96,36 @@ class _Receiver(BaseModel):
     )
     heartbeats: Flag = Field(default=False, description="whether it hears the engine's heartbeat and lag")
 
-    def wants(self, alert: Alert, city: City) -> bool:
-        """Whether the filters let an alert through."""
+    def wants(self, event: AlertEvent, city: City, desk: str = "", at: int | None = None) -> bool:
+        """Whether the filters let an alert through.
+
+        What was escalated to one of the units that the receiver names is urgent, and grave enough, by that.
+
+        Parameters
+        ----------
+        event
+            The step of it that is to be told.
+        city
+            Has the levels, and the policy.
+        desk
+            Which desk is told; empty: the alert's owner is.
+        at
+            When, ns; None: as it happens.
+        """
+        alert = event.alert
         levels = {level.rank for level in city.levels if level.name in self.levels}
+        called = any(unit in self.units for unit in event.notify)
+        desks = (
+            (desk,) if desk else tuple(one.name for one in city.policy.desks if one.serves(alert.owner, *event.notify))
+        )
         return (
-            (not self.levels or alert.level in levels)
+            (called or not self.levels or alert.level in levels)
             and (not self.kinds or alert.kind in self.kinds)
-            and (not self.units or alert.owner in self.units)
+            and (called or not self.units or alert.owner in self.units)
             and (not self.zones or alert.zone in self.zones)
-            and (alert.urgent or not self.urgent)
+            and (called or alert.urgent or not self.urgent)
+            and (not self.desks or any(one in self.desks for one in desks))
+            and (not self.shifts or Rota(city).is_on(self.shifts, event.ts if at is None else at))
         )
 
     @property
@@ -235,6 +263,8 @@ def _check(receiver: Receiver, city: City, entries: Array, number: int, problems
         "kinds": {one.kind for one in city.monitors} | {one.kind for one in city.video_rules} | {KIND},
         "units": set(city.units),
         "zones": set(city.zones),
+        "desks": {desk.name for desk in city.policy.desks},
+        "shifts": {shift.name for desk in city.policy.desks for shift in desk.shift},
     }
     for field, names in known.items():
         for name in getattr(receiver, field):

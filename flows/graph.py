@@ -13,6 +13,7 @@ from bytewax.outputs import DynamicSink, Sink, StatelessSinkPartition
 
 from domain.clock import END
 from domain.findings import AlertEvent
+from domain.notices import Notice
 from domain.records import Aggregates, DeadLetter, Frame, Panes, Verdicts
 from domain.settings import EngineSettings
 from operators.alerts.pager import Page
@@ -76,7 +77,7 @@ def city_flow(
     rare = op.merge(
         "rare",
         op.flat_map_batch("findings", seen_in_order, _findings),
-        op.flat_map_batch("alerts", alerts, lambda items: [x for _, x in items if not isinstance(x, Page)]),
+        op.flat_map_batch("alerts", alerts, lambda items: [x for _, x in items if not isinstance(x, (Page, Notice))]),
         op.flat_map_batch("kept", panes, _kept),
         op.flat_map_batch("dead", records, lambda items: [item for _, item in items if isinstance(item, DeadLetter)]),
     )
@@ -90,11 +91,12 @@ def city_flow(
             unkeyed = op.flat_map_batch(f"blocks_{name}", blocks, lambda items: [block for _, block in items])
             op.output(f"to_{name}", op.merge(f"stored_{name}", unkeyed, rare), sink)
     told: Stream[AlertEvent] = op.flat_map_batch("told", alerts, _told)
+    noticed: Stream[Notice] = op.flat_map_batch("noticed", alerts, _noticed)
     # What the engine says of itself goes straight there, past all that may be held up.
     said = op.flat_map_batch("said", records, lambda items: [x for _, x in items if isinstance(x, AlertEvent)])
     for name, outlet in outlets.alerts.items():
         if isinstance(outlet, Receiver):
-            for_one = op.key_on(f"for_{name}", told, lambda _: "all")
+            for_one: KeyedStream[Any] = op.key_on(f"for_{name}", noticed if outlet.desks else told, lambda _: "all")
             op.output(f"after_{name}", _delivered(f"to_{name}", for_one, outlet), _Nowhere())
             if outlet.heartbeats:
                 op.output(f"heartbeats_{name}", said, outlet.beats)
@@ -130,10 +132,10 @@ def _stored(step_id: str, up: KeyedStream[Any], sink: ClickHouseSink) -> KeyedSt
     return stateful(step_id, up, build, Delivery.take)
 
 
-def _delivered(step_id: str, up: KeyedStream[AlertEvent], receiver: Receiver) -> KeyedStream[Never]:
+def _delivered(step_id: str, up: KeyedStream[AlertEvent | Notice], receiver: Receiver) -> KeyedStream[Never]:
     """Alerts to one receiver."""
 
-    def build(_: AlertEvent | None, state: Any) -> receivers.Delivery:
+    def build(_: AlertEvent | Notice | None, state: Any) -> receivers.Delivery:
         return receiver.delivery(state)
 
     return stateful(step_id, up, build, receivers.Delivery.take, eager=True)
@@ -147,8 +149,12 @@ def _findings(items: list[tuple[str, Verdicts]]) -> Iterable[Any]:
     return [verdicts.findings for _, verdicts in items if verdicts.findings]
 
 
-def _told(items: list[tuple[str, AlertEvent | Page | DeadLetter]]) -> Iterable[AlertEvent]:
+def _told(items: list[tuple[str, AlertEvent | Page | Notice | DeadLetter]]) -> Iterable[AlertEvent]:
     return [item.event for _, item in items if isinstance(item, Page)]
+
+
+def _noticed(items: list[tuple[str, AlertEvent | Page | Notice | DeadLetter]]) -> Iterable[Notice]:
+    return [item for _, item in items if isinstance(item, Notice)]
 
 
 def _kept(items: list[tuple[str, Panes]]) -> Iterable[Any]:

@@ -13,6 +13,7 @@ import typer
 from domain import receivers as settings
 from domain.city import City
 from domain.errors import ConfigError, Problem
+from domain.findings import AlertEvent
 from domain.receivers import Alertmanager, Cap, Kafka, Mail, Webhook, read_receivers
 from domain.secrets import refuse_password
 from sinks.alertmanager import AlertmanagerWriter
@@ -74,12 +75,17 @@ def receivers(
         one.name: Receiver(
             one.name,
             _channel(one, city, attempts),
-            partial(one.wants, city=city),
+            partial(_wants, one, city),
             limit=one.spool,
             heartbeats=one.heartbeats,
+            desks=bool(one.desks),
         )
         for one in named(city, file, kafka, alertmanager)
     }
+
+
+def _wants(one: settings.Receiver, city: City, event: AlertEvent, desk: str, at: int) -> bool:
+    return one.wants(event, city, desk, at)
 
 
 def _channel(one: settings.Receiver, city: City, attempts: int) -> Callable[[], Channel]:

@@ -19,6 +19,7 @@ from detectors.contract import Lane
 from domain import metrics
 from domain.failures import remembered
 from domain.findings import AlertEvent
+from domain.notices import Notice
 from domain.records import Aggregates, DeadLetter, Frame, Panes, Verdicts
 from domain.renumbering import Renumbering, Roster
 from domain.settings import EngineSettings
@@ -233,8 +234,10 @@ def correlate(
     behind: int = 0,
     stale: int | None = None,
     kept: bool = True,
-) -> KeyedStream[AlertEvent | Page | DeadLetter]:
+) -> KeyedStream[AlertEvent | Page | Notice | DeadLetter]:
     """Findings, video events and actions of the whole city to alerts: all for the store, and those people are told of.
+
+    Where the city's policy has desks, what they are told comes as notices.
 
     `live`: event time is measured against the wall clock; `behind`: how much later (ns) the second look comes that is
     among them, if one is; `stale`: how old (ns) what people are told of may be, by that clock.
@@ -243,9 +246,9 @@ def correlate(
     def build(_: Verdicts, state: Any) -> PagedDesk:
         city, shards = layout.city, layout.shards
         desk = ReviewedDesk(city, shards, behind) if behind else Desk(city, shards)
-        return PagedDesk(desk, stale if live else None, state)
+        return PagedDesk(desk, stale if live else None, state, city)
 
-    def take(desk: PagedDesk, values: list[Verdicts]) -> Iterable[AlertEvent | Page | DeadLetter]:
+    def take(desk: PagedDesk, values: list[Verdicts]) -> Iterable[AlertEvent | Page | Notice | DeadLetter]:
         for verdicts in values:
             now = time_ns()
             for item in desk.take(verdicts, now):
@@ -256,6 +259,8 @@ def correlate(
                         metrics.EVENT_TO_ALERT.observe(max(0.0, (now - item.ts) / 1e9))
                 elif isinstance(item, DeadLetter):
                     metrics.DEAD_LETTERS.labels(item.partition, item.reason).inc()
+                elif isinstance(item, Notice):
+                    metrics.NOTICES.labels(item.desk, item.why).inc(len(item.events))
 
     one = op.flat_map_batch("city", up, lambda items: [("city", verdicts) for _, verdicts in items])
     return stateful("correlate", one, build, take, kept=kept)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Event
 from typing import Any, ClassVar, Final
 
@@ -160,7 +160,7 @@ class AlertOutbox(outbox.Outbox[Notes]):
         alone = False
         while rest := parcel.notes[self._sent :]:
             try:
-                self._sent += self._channel.send(rest[:1] if alone else rest)
+                self._sent += self._channel.send([replace(rest[0], bundle=None)] if alone else rest)
             except SinkRefused as refusal:
                 reason: Exception = refusal
             except SinkError as error:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice, takewhile
 from typing import ClassVar
 from uuid import UUID
 
 from domain.findings import AlertEvent, AlertEventType
 
-__all__ = ["Channel", "Note", "Told"]
+__all__ = ["Bundle", "Channel", "Note", "Told", "together"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +23,23 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
+class Bundle:
+    """What several steps are told together as: a digest, or the summary of a flood."""
+
+    id: UUID
+    ts: int  # event time, ns
+    desk: str
+    why: str  # of `domain.notices.Why`
+    count: int  # of alerts
+
+
+@dataclass(frozen=True, slots=True)
 class Note:
     """A step of an alert for a receiver, and the one before that the same receiver was told of, if there was one."""
 
     event: AlertEvent
     before: Told | None = None
+    bundle: Bundle | None = None  # what it is told as a part of
 
 
 class Channel(ABC):
@@ -53,3 +66,13 @@ class Channel(ABC):
 
     def close(self) -> None:  # noqa: B027 - most have nothing to close
         """Let go of connections."""
+
+
+def together(notes: Sequence[Note], most: int) -> Sequence[Note]:
+    """The first notes that go into one message, for a receiver that reads many at once.
+
+    Those of one bundle, all of them, stay among themselves; of others at most so many.
+    """
+    first = notes[0].bundle
+    alike = takewhile(lambda note: (note.bundle and note.bundle.id) == (first and first.id), notes)
+    return list(alike) if first else list(islice(alike, most))

@@ -24,8 +24,9 @@ from domain.clock import SECOND
 from domain.errors import SinkError, SinkRefused
 from domain.findings import AlertEvent, AlertEventType
 from domain.identity import identify
+from domain.notices import Why
 from domain.receivers import Mail
-from sinks.channel import Channel, Note
+from sinks.channel import Bundle, Channel, Note, together
 
 __all__ = ["MailWriter"]
 
@@ -67,8 +68,9 @@ class MailWriter(Channel):
 
     def send(self, notes: Sequence[Note]) -> int:
         """As many as people read in one message."""
-        events = [note.event for note in notes[:MOST]]
-        message = self.message(events)
+        notes = together(notes, MOST)
+        events = [note.event for note in notes]
+        message = self.message(events, notes[0].bundle)
         with self._explained():
             server = self._connected()
             try:
@@ -122,28 +124,37 @@ class MailWriter(Channel):
             raise
         return server
 
-    def message(self, events: Sequence[AlertEvent]) -> EmailMessage:
-        """What people read."""
+    def message(self, events: Sequence[AlertEvent], bundle: Bundle | None = None) -> EmailMessage:
+        """What people read: of a long bundle the gravest in full, and a line of each of the others."""
         first = min(events, key=lambda event: event.alert.level)
         host = self._settings.sender.rpartition("@")[2]
         message = EmailMessage()
         message["From"] = self._settings.sender
         message["To"] = ", ".join(self._settings.to)
         message["Date"] = formatdate(localtime=False)
-        message["Message-ID"] = f"<{identify('mail', *(event.id for event in events))}@{host}>"
+        named = (bundle.id,) if bundle else tuple(event.id for event in events)
+        message["Message-ID"] = f"<{identify('mail', *named)}@{host}>"
         message["Auto-Submitted"] = "auto-generated"  # no answers by machines
         if any(event.alert.urgent and event.alert.active for event in events):
             message["Importance"] = "high"
         head = f"[{self._city.name} {self._levels.get(first.alert.level, first.alert.level)}]"
-        if len(events) == 1:
+        if bundle is not None:
+            subject = f"{head} {_words_of(bundle)}: {len(events)} alerts, the gravest: {first.alert.summary}"
+        elif len(events) == 1:
             thread = f"<{first.alert.id}@{host}>"
             message["In-Reply-To"] = message["References"] = thread
             subject = f"{head} {first.type}: {first.alert.summary}"
         else:
             subject = f"{head} {len(events)} alerts: {first.alert.summary}"
         message["Subject"] = _line(subject)[:SUBJECT]
-        message.set_content("\n\n".join(map(self._text, events)) + "\n")
+        by_level = sorted(events, key=lambda event: event.alert.level) if bundle else events
+        texts = [*map(self._text, by_level[:MOST]), *map(self._brief, by_level[MOST:])]
+        message.set_content("\n\n".join(texts) + "\n")
         return message
+
+    @staticmethod
+    def _brief(event: AlertEvent) -> str:
+        return _line(f"{event.type.upper()}: {event.alert.summary}")
 
     def _text(self, event: AlertEvent) -> str:
         alert = event.alert
@@ -174,6 +185,10 @@ class MailWriter(Channel):
 
     def _time(self, ts: int) -> str:
         return f"{datetime.fromtimestamp(ts // SECOND, self._zone):%Y-%m-%d %H:%M:%S %Z}"
+
+
+def _words_of(bundle: Bundle) -> str:
+    return f"{'flood at' if bundle.why == Why.FLOOD else 'digest for'} desk {bundle.desk}"
 
 
 def _line(text: str) -> str:

@@ -7,6 +7,7 @@ of a finding are an object, its `samples` a list of `ts` and `value`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -15,8 +16,9 @@ import orjson
 
 from domain.clock import SECOND
 from domain.findings import AlertEvent, Finding, VideoEvent
+from sinks.channel import Bundle
 
-__all__ = ["Message", "encode", "key", "timestamp"]
+__all__ = ["Message", "encode", "encode_bundle", "key", "timestamp"]
 
 Message = AlertEvent | Finding | VideoEvent
 
@@ -45,6 +47,12 @@ def encode(message: Message) -> bytes:
         record["params"] = orjson.Fragment(message.params or "{}")
         record["samples"] = [{"ts": timestamp(at), "value": x} for at, x in zip(ts, value, strict=True)]
     return orjson.dumps({"record": _NAMES[type(message)]} | _readable(record))
+
+
+def encode_bundle(bundle: Bundle, events: Sequence[AlertEvent]) -> bytes:
+    """A digest or a summary as one JSON object: `record` is "notice", and `events` are as `encode` has them."""
+    head = {"record": "notice"} | _readable(asdict(bundle))
+    return orjson.dumps(head | {"events": [orjson.Fragment(encode(event)) for event in events]})
 
 
 def key(message: Message) -> bytes:

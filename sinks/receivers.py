@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from threading import Condition, Event, Thread
 from typing import Any, Final, Never
@@ -18,11 +19,13 @@ from uuid import UUID
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
 
 from domain.errors import SinkError
-from domain.findings import Alert, AlertEvent
+from domain.findings import AlertEvent
 from domain.health import HEALTH
+from domain.identity import identify
+from domain.notices import Notice, Why
 from domain.operations import repeated
 from sinks.alert_outbox import AlertOutbox, AlertSpool, Notes
-from sinks.channel import Channel, Note, Told
+from sinks.channel import Bundle, Channel, Note, Told
 
 __all__ = ["Delivery", "Heartbeats", "Receiver"]
 
@@ -45,23 +48,26 @@ class Receiver:
     channel
         Opens a way to it.
     wants
-        Whether its filters let an alert through.
+        Whether its filters let an alert through: of a step, the desk that is told of it (empty: none), and when.
     limit
         Bytes that may wait for it on disk.
     heartbeats
         Whether it hears what the engine says of itself.
+    desks
+        Whether it hears what desks are told, in place of every step as it happens.
     """
 
     def __init__(
         self,
         name: str,
         channel: Callable[[], Channel],
-        wants: Callable[[Alert], bool] = lambda alert: True,
+        wants: Callable[[AlertEvent, str, int], bool] = lambda event, desk, at: True,
         *,
         limit: int = 64 << 20,
         heartbeats: bool = False,
+        desks: bool = False,
     ) -> None:
-        self.name, self.wants, self.heartbeats = name, wants, heartbeats
+        self.name, self.wants, self.heartbeats, self.desks = name, wants, heartbeats, desks
         self.hears: Callable[[AlertEvent], bool] = lambda event: True
         self._channel, self._limit = channel, limit
         self._outbox: AlertOutbox | None = None
@@ -99,7 +105,7 @@ class Receiver:
 
     def tell(self, events: Sequence[AlertEvent]) -> None:
         """Deliver events now, outside of a flow; raises SinkError."""
-        notes = [Note(event) for event in events if self.wants(event.alert)]
+        notes = [Note(event) for event in events if self.wants(event, "", event.ts)]
         channel = self._channel()
         try:
             while notes:
@@ -134,17 +140,40 @@ class Delivery:
             receiver.standing.clear()
             receiver.standing.update(state["standing"])
 
-    def take(self, events: Sequence[AlertEvent]) -> Iterable[Never]:
+    def take(self, items: Sequence[AlertEvent | Notice]) -> Iterable[Never]:
         """Send events on their way."""
-        notes = [note for event in events if (note := self._note(event)) is not None]
-        for first in range(0, len(notes), MOST):
-            self._outbox.put(Notes.of(notes[first : first + MOST]))
+        single: list[Note] = []
+        for item in items:
+            if isinstance(item, AlertEvent):
+                single += self._noted((item,), "", item.ts)
+                continue
+            notes = self._noted(item.events, item.desk, item.ts)
+            if item.why is Why.AT_ONCE:
+                single += notes
+                continue
+            self._put(single)
+            single = []
+            for part in range(0, len(notes), MOST):
+                some = notes[part : part + MOST]
+                id = identify("bundle", self._receiver.name, item.id, part)
+                bundle = Bundle(id, item.ts, item.desk, item.why, len(some))
+                self._put([replace(note, bundle=bundle) for note in some])
+        self._put(single)
         return ()
 
-    def _note(self, event: AlertEvent) -> Note | None:
+    def _put(self, notes: list[Note]) -> None:
+        for first in range(0, len(notes), MOST):
+            self._outbox.put(Notes.of(notes[first : first + MOST]))
+
+    def _noted(self, events: Sequence[AlertEvent], desk: str, at: int) -> list[Note]:
+        return [note for event in events if (note := self._note(event, desk, at)) is not None]
+
+    def _note(self, event: AlertEvent, desk: str, at: int) -> Note | None:
         alert, standing = event.alert, self._receiver.standing
         before = self._told.get(alert.id) or self._over.get(alert.id)
-        if before is None and not self._receiver.wants(alert):
+        if desk and before is not None and (before.id == event.id or before.ts > event.ts):
+            return None  # another of its desks has told it as much
+        if before is None and not self._receiver.wants(event, desk, at):
             return None
         if before is not None and not self._receiver.hears(event):
             return None

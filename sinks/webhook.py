@@ -16,9 +16,9 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from domain import metrics
-from sinks.channel import Channel, Note
+from sinks.channel import Channel, Note, together
 from sinks.http import Poster
-from sinks.messages import encode
+from sinks.messages import encode, encode_bundle
 
 __all__ = ["WebhookWriter", "signing_key", "stamped"]
 
@@ -57,7 +57,7 @@ def stamped(id: str, body: bytes, key: bytes | None, now: float) -> dict[str, st
 
 
 class WebhookWriter(Channel):
-    """Posts alert events, each by itself, as `sinks.messages` writes them.
+    """Posts alert events, each by itself, or a digest or summary as one, as `sinks.messages` writes them.
 
     Parameters
     ----------
@@ -75,13 +75,14 @@ class WebhookWriter(Channel):
         self._poster, self._key, self._label, self._now = poster, key, label, now
 
     def send(self, notes: Sequence[Note]) -> int:
-        """The first."""
-        event = notes[0].event
-        body = encode(event)
-        headers = stamped(str(event.id), body, self._key, self._now())
+        """The first, or the first bundle."""
+        notes, bundle = together(notes, 1), notes[0].bundle
+        events = [note.event for note in notes]
+        body = encode(events[0]) if bundle is None else encode_bundle(bundle, events)
+        headers = stamped(str(bundle.id if bundle else events[0].id), body, self._key, self._now())
         self._poster.post(body, {"Content-Type": "application/json", **headers})
-        metrics.SINK_ROWS.labels(self._label, "alerts").inc()
-        return 1
+        metrics.SINK_ROWS.labels(self._label, "alerts").inc(len(events))
+        return len(events)
 
     def close(self) -> None:
         """Close the connections."""

@@ -248,11 +248,12 @@ class Handling:
 
     def _remind_of(self, life: Life, policy: LevelPolicy, now: int) -> None:
         units = policy.escalate_to
-        to = f": to {units[life.reminders]}" if life.reminders < len(units) else ""
+        to = units[life.reminders : life.reminders + 1]
         life.reminders += 1
         life.overdue = now + policy.acknowledge_within if life.reminders < len(units) else FOREVER
         waited = (now - life.since) // SECOND
-        self._say(life, AlertEventType.OVERDUE, life.alert, now, f"not acknowledged for {waited} s{to}")
+        note = f"not acknowledged for {waited} s{''.join(f': to {unit}' for unit in to)}"
+        self._say(life, AlertEventType.OVERDUE, life.alert, now, note, to)
 
     def _unshelve(self, life: Life, now: int, note: str) -> None:
         self._say(life, AlertEventType.UNSHELVED, replace(life.alert, shelved_until=0, shelved_by=""), now, note)
@@ -270,9 +271,12 @@ class Handling:
 
     # What is told and remembered
 
-    def _say(self, life: Life, type: AlertEventType, alert: Alert, now: int, note: str = "") -> None:
+    def _say(
+        self, life: Life, type: AlertEventType, alert: Alert, now: int, note: str = "", notify: tuple[str, ...] = ()
+    ) -> None:
         life.alert = replace(alert, updated=now)
-        event = AlertEvent(identify("alert-event", alert.id, life.seq), life.seq, type, now, life.alert, note=note)
+        id = identify("alert-event", alert.id, life.seq)
+        event = AlertEvent(id, life.seq, type, now, life.alert, note=note, notify=notify)
         life.seq += 1
         self._events.append(event)
 

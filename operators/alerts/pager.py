@@ -16,11 +16,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
+from domain.city import City
 from domain.clock import MINUTE, iso
 from domain.findings import AlertEvent
+from domain.notices import Notice
 from domain.records import DeadLetter, Verdicts
 from operators.alerts.desk import Desk
 from operators.alerts.reviewed import ReviewedDesk
+from operators.alerts.routing import Routing
 
 __all__ = ["Page", "PagedDesk", "Pager"]
 
@@ -48,17 +51,28 @@ class PagedDesk:
         As `Pager` takes it; None: people are told of everything at once.
     state
         What `snapshot` returned.
+    city
+        Whose desks are told; None: none is.
     """
 
-    def __init__(self, desk: Desk | ReviewedDesk, stale: int | None, state: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        desk: Desk | ReviewedDesk,
+        stale: int | None,
+        state: dict[str, Any] | None = None,
+        city: City | None = None,
+    ) -> None:
         self._desk = desk
+        self._routing = Routing(city, state["routing"] if state else None) if city and city.policy.desks else None
         if state is not None:
             desk.restore(state["desk"])
         self._pager = Pager(stale, state["pager"] if state else None) if stale is not None else None
         self._known: dict[UUID, None] = dict.fromkeys(state["known"] if state else ())  # that people know to be there
 
-    def take(self, verdicts: Verdicts, now: int) -> Iterator[AlertEvent | Page | DeadLetter]:
+    def take(self, verdicts: Verdicts, now: int) -> Iterator[AlertEvent | Page | Notice | DeadLetter]:
         """Take what one shard sent; yield every step that became certain, and what people are told at `now`, ns.
+
+        People hear of steps as they happen (pages), and desks as the city's policy has it (notices).
 
         Actions that could change nothing come as dead letters.
         """
@@ -68,6 +82,8 @@ class PagedDesk:
         if self._pager is not None:
             told = self._pager.take(told, self._desk.frontier, now)
         yield from map(Page, told)
+        if self._routing is not None:
+            yield from self._routing.take(told, self._desk.frontier)
         yield from self._desk.refused()
 
     def _concerns(self, event: AlertEvent) -> bool:
@@ -81,7 +97,8 @@ class PagedDesk:
     def snapshot(self) -> dict[str, Any]:
         """State to go on from."""
         pager = self._pager.snapshot() if self._pager else None
-        return {"desk": self._desk.snapshot(), "pager": pager, "known": tuple(self._known)}
+        routing = self._routing.snapshot() if self._routing else None
+        return {"desk": self._desk.snapshot(), "pager": pager, "known": tuple(self._known), "routing": routing}
 
 
 class Pager:

@@ -340,7 +340,8 @@ ALTER TABLE alert_events
 _POLICY = (
     f"""
 ALTER TABLE alert_events
-    ADD COLUMN IF NOT EXISTS rules Array({_NAME}) COMMENT 'of the city''s policy, that made it so grave'
+    ADD COLUMN IF NOT EXISTS rules Array({_NAME}) COMMENT 'of the city''s policy, that made it so grave',
+    ADD COLUMN IF NOT EXISTS notify Array({_NAME}) COMMENT 'units that the step goes to besides the owner'
 """,
     _DESK[-1],  # a view knows the columns that were there when it was made
 )

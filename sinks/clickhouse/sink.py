@@ -130,6 +130,7 @@ _EVENT: Final = {
     "ts": _TIME,
     "revision": "UInt32",
     "note": "String",
+    "notify": f"Array({_NAME})",
 }
 _ALERT: Final = {
     "kind": _NAME,

@@ -8,19 +8,27 @@ from pathlib import Path
 import pytest
 
 from domain.city import City, Level, Unit, Zone
+from domain.clock import HOUR
 from domain.errors import ConfigError
-from domain.findings import Alert
+from domain.findings import Alert, AlertEvent, AlertEventType
 from domain.identity import identify
 from domain.monitors import Monitor, Select
+from domain.policy import Desk, Policy, Shift
 from domain.receivers import Alertmanager, Cap, Kafka, Mail, Webhook, read_receivers
 
 CITY = City(
     "Testburg", "UTC", (), zones={"Z-1": Zone("Z-1"), "Z-2": Zone("Z-2")}, units={"gas": Unit("gas")},
     levels=(Level(1, "I", urgent=True), Level(2, "II")), monitors=(Monitor("m", "threshold", "gas-leak", Select()),),
+    policy=Policy(desks=(Desk("centre"), Desk("gas", ("gas",), shift=(Shift("gas-night", start=1200, end=480),)))),
 )  # fmt: skip
 ALERT = Alert(
     identify("a"), "gas-leak", 2, True, 1, 1, 1, 0, "Z-1", "M-1", "here", 0.0, 0.0, "gas", False, 0.5, "gas"
 )  # fmt: skip
+
+
+def step(alert: Alert, **more: object) -> AlertEvent:
+    return AlertEvent(identify("step"), 0, AlertEventType.RAISED, 12 * HOUR, alert, **more)  # type: ignore[arg-type]
+
 
 FILE = """
 [[receiver]]
@@ -85,7 +93,7 @@ def test_one_of_each(tmp_path: Path) -> None:
 def test_filters() -> None:
     """Each filter by itself; an empty one lets everything through."""
     every = Webhook(name="desk", url="https://x")
-    assert every.wants(ALERT, CITY)
+    assert every.wants(step(ALERT), CITY)
     for filters, other in (
         ({"levels": ("II",)}, {"level": 1}),
         ({"kinds": ("gas-leak",)}, {"kind": "fire"}),
@@ -93,11 +101,31 @@ def test_filters() -> None:
         ({"zones": ("Z-1",)}, {"zone": "Z-2"}),
     ):
         receiver = every.model_copy(update=filters)
-        assert receiver.wants(ALERT, CITY)
-        assert not receiver.wants(replace(ALERT, **other), CITY)
+        assert receiver.wants(step(ALERT), CITY)
+        assert not receiver.wants(step(replace(ALERT, **other)), CITY)
     urgent = every.model_copy(update={"urgent": True})
-    assert not urgent.wants(ALERT, CITY)
-    assert urgent.wants(replace(ALERT, urgent=True), CITY)
+    assert not urgent.wants(step(ALERT), CITY)
+    assert urgent.wants(step(replace(ALERT, urgent=True)), CITY)
+
+
+def test_what_is_escalated_to_a_unit_passes_its_door() -> None:
+    """That nobody has acknowledged it makes it urgent and grave enough; another kind of alert it is still not."""
+    chief = Webhook(name="chief", url="https://x", units=("water",), levels=("I",), urgent=True)
+    called = step(ALERT, notify=("water",))
+    assert not chief.wants(step(ALERT), CITY)
+    assert chief.wants(called, CITY)
+    assert not chief.model_copy(update={"kinds": ("fire",)}).wants(called, CITY)
+
+
+def test_desks_and_shifts() -> None:
+    """A receiver of a desk hears what that desk is told; one of a shift what begins while the shift is on."""
+    night = Webhook(name="night", url="https://x", shifts=("gas-night",))
+    assert [night.wants(step(ALERT), CITY, "gas", hour * HOUR) for hour in (7, 8, 19, 20)] == [True, False, False, True]
+    gas = Webhook(name="gas", url="https://x", desks=("gas",))
+    assert gas.wants(step(ALERT), CITY, "gas")
+    assert not gas.wants(step(ALERT), CITY, "centre")
+    assert gas.wants(step(ALERT), CITY)
+    assert not gas.wants(step(replace(ALERT, owner="water")), CITY)
 
 
 HEAD = '[[receiver]]\nname = "x"\n'

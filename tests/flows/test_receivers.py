@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,33 @@ def test_everybody_is_told(town: Town, tmp_path: Path) -> None:
             run.ends()
         assert ids(back) == ids(desk)
         assert not list((tmp_path / "recovery/receivers").rglob("*.alerts"))
+
+
+def test_desks_are_told_as_the_policy_has_it(town: Town, tmp_path: Path) -> None:
+    """A receiver of a desk has the digest of milder alerts as one post, what is grave at once, and something of every
+    alert; one that names no desk hears every step as before."""
+    city = tmp_path / "city"
+    shutil.copytree(town.city, city)
+    (city / "policy.toml").write_text('[[desk]]\nname = "centre"\ndigest = "10 s"\nflood = 1\n')
+    with receiving() as desk, receiving() as every:
+        file = receivers(
+            tmp_path / "receivers.toml",
+            {"name": "desk", "type": "webhook", "url": desk.url, "desks": ["centre"]},
+            {"name": "away", "type": "webhook", "url": every.url},
+        )
+        arguments: list[Any] = ["city", city, town.recording, "--dsn", chdb(tmp_path / "clickhouse")]
+        arguments += ["--metrics", "", "--serve-port", 0, "-r", tmp_path / "recovery", "--receivers", file, "-s", 0.3]
+        with Command(tmp_path, *arguments, environment=SECRET) as run:
+            run.ends()
+    posts = [json.loads(body) for body in desk.bodies]
+    told = [event for post in posts for event in post.get("events", [post])]
+    everything = [json.loads(body) for body in every.bodies]
+    assert {event["alert"]["id"] for event in told} == {event["alert"]["id"] for event in everything}
+    assert {event["id"] for event in told} < {event["id"] for event in everything}
+    assert {event["id"] for event in everything if event["alert"]["level"] == 1} <= {
+        post["id"] for post in posts if post["record"] == "alert-event"
+    }
+    assert {"digest"} <= {post["why"] for post in posts if post["record"] == "notice"}
 
 
 def test_killed_while_a_receiver_is_away(town: Town, tmp_path: Path) -> None:

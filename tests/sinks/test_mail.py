@@ -21,10 +21,11 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 from domain.city import City, Level, Unit
 from domain.errors import SinkError, SinkRefused
 from domain.findings import AlertEventType
+from domain.identity import identify
 from domain.receivers import Mail
-from sinks.channel import Note
+from sinks.channel import Bundle, Note
 from sinks.mail import MOST, MailWriter
-from tests.sinks.alerts import event
+from tests.sinks.alerts import T0, event
 
 CITY = City(
     "Testburg", "Asia/Shanghai", (), levels=(Level(1, "I", urgent=True), Level(2, "II")),
@@ -124,6 +125,22 @@ def test_many_at_once() -> None:
     assert box.messages[0]["Importance"] == "high"
     assert box.messages[1]["Importance"] is None
     assert box.messages[0].get_content().count("RAISED") == MOST
+
+
+def test_a_digest_is_one_message() -> None:
+    """However many there are: the gravest in full, a line for each of the rest, and its desk in the subject."""
+    bundle = Bundle(identify("digest"), T0, "gas", "digest", MOST + 3)
+    events = [event(0, name=f"leak {n}") for n in range(MOST + 3)]
+    events[-1] = replace(events[-1], alert=replace(events[-1].alert, level=1, summary="the worst"))
+    with served() as box:
+        notes = [Note(one, bundle=bundle) for one in events]
+        assert MailWriter(settings(box.port), CITY).send([*notes, Note(event(1))]) == MOST + 3
+    (message,) = box.messages
+    assert message["Subject"] == f"[Testburg I] digest for desk gas: {MOST + 3} alerts, the gravest: the worst"
+    body = message.get_content()
+    assert body.count("RAISED") == MOST + 3
+    assert body.count("sure:") == MOST
+    assert body.startswith("RAISED: the worst")
 
 
 def test_the_same_again() -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Event
 from typing import Any, ClassVar
+from uuid import UUID
 
 import pytest
 from hypothesis import given, settings
@@ -17,8 +18,9 @@ from hypothesis import strategies as st
 
 from domain import metrics
 from domain.errors import SinkError, SinkRefused
-from domain.findings import Alert, AlertEvent, AlertEventType
+from domain.findings import AlertEvent, AlertEventType
 from domain.health import HEALTH
+from domain.notices import Notice, Why
 from sinks import alert_outbox
 from sinks.alert_outbox import AlertSpool, Notes
 from sinks.channel import Channel, Note, Told
@@ -102,8 +104,8 @@ def test_filters_and_what_follows(tmp_path: Path) -> None:
     though the filter would not let that through."""
     line = Line()
 
-    def grave(alert: Alert) -> bool:
-        return alert.level == 1 and alert.active
+    def grave(step: AlertEvent, desk: str, at: int) -> bool:
+        return step.alert.level == 1 and step.alert.active
 
     with opened(line, tmp_path, wants=grave) as delivery:
         delivery.take([event(0), event(0, name="mild"), escalated(event(1)), event(2, U), event(3, C)])
@@ -125,13 +127,51 @@ def test_steps_that_a_channel_does_not_hear(tmp_path: Path) -> None:
     assert line.got[1].before == Told(event(0).id, event(0).ts)
 
 
+def test_what_desks_are_told(tmp_path: Path) -> None:
+    """A digest is a bundle of its own; a step that two desks tell comes once; a filter knows desk and time."""
+    line, heard = Line(most=10), []
+
+    def wants(step: AlertEvent, desk: str, at: int) -> bool:
+        heard.append((desk, at))
+        return True
+
+    a, b = event(0, name="a"), event(0, name="b")
+    one = Notice(UUID(int=1), 5, "gas", Why.AT_ONCE, (a,))
+    digest = Notice(UUID(int=2), 9, "centre", Why.DIGEST, (a, b, event(0, name="c")))
+    with opened(line, tmp_path, wants=wants, desks=True) as delivery:
+        delivery.take([one, digest, Notice(UUID(int=3), 9, "gas", Why.FLOOD, (b,))])
+    assert ids(line) == [a.id, b.id, event(0, name="c").id]
+    bundles = [note.bundle for note in line.got]
+    assert bundles[0] is None
+    assert bundles[1] == bundles[2]
+    assert bundles[1] is not None
+    assert (bundles[1].desk, bundles[1].why, bundles[1].count, bundles[1].ts) == ("centre", "digest", 2, 9)
+    assert heard == [("gas", 5), ("centre", 9), ("centre", 9)]
+
+
+def test_a_bundle_that_is_refused_is_told_one_by_one(tmp_path: Path) -> None:
+    """One alert that a receiver cannot take takes no other with it."""
+    bad = event(0, name="bad")
+
+    def trouble(note: Note) -> None:
+        if note.event.id == bad.id:
+            raise SinkRefused("not that one")
+
+    line = Line(most=10, trouble=trouble)
+    with opened(line, tmp_path, desks=True) as delivery:
+        steps = (event(0, name="a"), bad, event(0, name="b"))
+        delivery.take([Notice(UUID(int=2), 9, "centre", Why.DIGEST, steps)])
+    assert ids(line) == [steps[0].id, steps[2].id]
+    assert [note.bundle for note in line.got] == [None, None]
+
+
 def test_a_restart_remembers_who_was_told(tmp_path: Path) -> None:
     """What a snapshot holds is enough to go on: the end of an alert follows its beginning."""
     line = Line()
-    with opened(line, tmp_path, wants=lambda alert: alert.active) as delivery:
+    with opened(line, tmp_path, wants=lambda step, desk, at: step.alert.active) as delivery:
         delivery.take([event(0)])
         state = delivery.snapshot()
-    with opened(line, tmp_path, state=state, wants=lambda alert: alert.active) as delivery:
+    with opened(line, tmp_path, state=state, wants=lambda step, desk, at: step.alert.active) as delivery:
         delivery.take([event(1, C)])
         state = delivery.snapshot()
     assert line.got[1].before == Told(event(0).id, event(0).ts)
@@ -361,7 +401,7 @@ def test_what_stands_is_said_again(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_tell_without_a_flow() -> None:
     """As a review does: at once, through the filters; a failure is the caller's."""
     line = Line()
-    receiver = Receiver("desk", lambda: line, lambda alert: alert.level == 1)
+    receiver = Receiver("desk", lambda: line, lambda step, desk, at: step.alert.level == 1)
     receiver.tell([event(0), escalated(event(1))])
     assert [note.event.seq for note in line.got] == [1]
     line.trouble = away

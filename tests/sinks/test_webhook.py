@@ -12,10 +12,11 @@ import orjson
 import pytest
 
 from domain.errors import SinkError, SinkRefused
-from sinks.channel import Note
+from domain.identity import identify
+from sinks.channel import Bundle, Note
 from sinks.http import Poster
 from sinks.webhook import WebhookWriter, signing_key, stamped
-from tests.sinks.alerts import event
+from tests.sinks.alerts import T0, event
 from tests.sinks.http_server import receiving
 
 KEY = b"0123456789abcdef"
@@ -39,6 +40,21 @@ def test_what_is_posted() -> None:
     signed = f"{event(0).id}.1000000000.".encode() + body
     expected = base64.b64encode(hmac.new(KEY, signed, hashlib.sha256).digest()).decode()
     assert headers["webhook-signature"] == f"v1,{expected}"
+
+
+def test_a_digest_is_one_post() -> None:
+    """All of its steps in one object, under the digest's own id."""
+    bundle = Bundle(identify("digest"), T0, "gas", "digest", 2)
+    with receiving() as posts:
+        notes = [Note(event(0), bundle=bundle), Note(event(0, name="b"), bundle=bundle), Note(event(1))]
+        assert writer(posts.url).send(notes) == 2
+    (body,), (headers,) = posts.bodies, posts.headers
+    message = orjson.loads(body)
+    assert headers["webhook-id"] == message["id"] == str(bundle.id)
+    assert {name: message[name] for name in ("record", "desk", "why", "count", "ts")} == {
+        "record": "notice", "desk": "gas", "why": "digest", "count": 2, "ts": "2025-11-24T16:00:00.000000000Z"
+    }  # fmt: skip
+    assert [one["id"] for one in message["events"]] == [str(event(0).id), str(event(0, name="b").id)]
 
 
 def test_the_standards_own_example() -> None:

@@ -45,7 +45,7 @@ class Shift:
             elif isinstance(item, AlertEvent):
                 self.events.append(item)
                 lines.append(f"{(item.ts - START) / SECOND:g} {item.type} {_words(item.alert)}".rstrip())
-            else:
+            elif isinstance(item, DeadLetter):
                 self.letters.append(item)
         return lines
 
@@ -210,6 +210,27 @@ def test_a_sensor_out_of_service() -> None:
     ]
     assert shift.until(21, finding(20, "G1b")) == ["20 updated level 3: active"]
     assert shift.until(31, acts=[shift.act(Verb.IN_SERVICE, 30, sensor="G1")]) == []
+
+
+def test_a_sign_that_ends_a_suppression_starts_the_clock() -> None:
+    """People hear of the alert for the first time then: the two minutes to acknowledge it run from there, and it does
+    get overdue; who has acknowledged it before is not asked again."""
+    shift = Shift()
+    lines = shift.until(400, grave(10), finding(100, "G1b"), acts=[shift.act(Verb.OUT_OF_SERVICE, 0, sensor="G1")])
+    assert lines == [
+        "10 raised level 1: active suppressed latched",
+        "100 updated level 1: active latched",
+        "220 overdue level 1: active latched",
+        "340 overdue level 1: active latched",
+    ]
+    assert [event.note for event in shift.events[2:]] == [
+        "not acknowledged for 120 s: to gas-company", "not acknowledged for 240 s: to street-office"
+    ]  # fmt: skip
+    assert [event.notify for event in shift.events[1:]] == [(), ("gas-company",), ("street-office",)]
+    known = Shift()
+    known.until(20, grave(10), acts=[known.act(Verb.OUT_OF_SERVICE, 0, sensor="G1")])
+    known.until(400, finding(100, "G1b"), acts=[known.act(Verb.ACKNOWLEDGE, 50)])
+    assert [str(event.type) for event in known.events] == ["raised", "acknowledged", "updated"]
 
 
 def test_an_action_before_its_alert() -> None:

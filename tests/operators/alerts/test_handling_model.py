@@ -249,7 +249,7 @@ class Desks(RuleBasedStateMachine):
             elif isinstance(item, AlertEvent):
                 self.events.append(item)
                 self.last[item.alert.id] = item
-            else:
+            elif isinstance(item, DeadLetter):
                 self.letters.append(item)
 
     def _covered(self) -> set[str]:
