@@ -5,13 +5,15 @@ Levels are numbers of the city's own scale, 1 the gravest (Bozhou has 1 to 3, em
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from operator import attrgetter
 from uuid import UUID
 
 import numpy as np
 import numpy.typing as npt
+
+from domain.traces import Trace
 
 __all__ = ["Alert", "AlertEvent", "AlertEventType", "Finding", "Phase", "Samples", "Verdict", "VideoEvent"]
 
@@ -176,6 +178,8 @@ class Alert:
     closed: int = 0  # when, ns
     judged: str = ""  # "true" or "false" alarm; empty: by nobody
     rules: tuple[str, ...] = ()  # names of the rules of the city's policy that made it so grave; empty: its signs did
+    #: What its first signs saw. No part of what an alert is: two that differ in nothing else are equal.
+    traces: tuple[Trace, ...] = field(default=(), compare=False)
 
     def handled_as(self, other: Alert) -> Alert:
         """The same, with what people have made of `other`."""

@@ -16,6 +16,7 @@ import orjson
 
 from domain.clock import SECOND
 from domain.findings import AlertEvent, Finding, VideoEvent
+from domain.traces import Trace
 from sinks.channel import Bundle
 
 __all__ = ["Message", "encode", "encode_bundle", "key", "timestamp"]
@@ -24,7 +25,19 @@ Message = AlertEvent | Finding | VideoEvent
 
 _NAMES: Final = {AlertEvent: "alert-event", Finding: "finding", VideoEvent: "video-event"}
 _TIMES: Final = frozenset(
-    {"ts", "known", "onset", "raised", "updated", "cleared", "acknowledged", "shelved_until", "closed"}
+    {
+        "ts",
+        "known",
+        "onset",
+        "raised",
+        "updated",
+        "cleared",
+        "acknowledged",
+        "shelved_until",
+        "closed",
+        "since",
+        "until",
+    }
 )
 
 
@@ -46,6 +59,8 @@ def encode(message: Message) -> bytes:
         ts, value = (column.tolist() for column in message.samples.columns())
         record["params"] = orjson.Fragment(message.params or "{}")
         record["samples"] = [{"ts": timestamp(at), "value": x} for at, x in zip(ts, value, strict=True)]
+    elif isinstance(message, AlertEvent):
+        record["alert"]["traces"] = list(map(_trace, message.alert.traces))
     return orjson.dumps({"record": _NAMES[type(message)]} | _readable(record))
 
 
@@ -60,6 +75,12 @@ def key(message: Message) -> bytes:
     if isinstance(message, AlertEvent):
         return (message.alert.asset or message.alert.zone or str(message.alert.id)).encode()
     return (message.sensor if isinstance(message, Finding) else message.camera).encode()
+
+
+def _trace(trace: Trace) -> dict[str, Any]:
+    record = asdict(trace)
+    samples = zip(record.pop("ts"), record.pop("values"), strict=True)
+    return _readable(record) | {"samples": [{"ts": timestamp(at), "value": x} for at, x in samples]}
 
 
 def _readable(record: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 from domain.actions import Action
 from domain.city import City
 from domain.errors import StateError
-from domain.findings import AlertEvent, AlertEventType
+from domain.findings import AlertEvent, AlertEventType, Finding
 from domain.records import DeadLetter, Verdicts
 from operators.alerts.correlate import Correlator
 from operators.alerts.handling import Handling
@@ -83,7 +83,8 @@ class Desk:
     def snapshot(self) -> dict[str, Any]:
         """A copy of the state that pickles small and fast."""
         state = (
-            self._now, self._arrivals, self._correlator.state, self._lifecycle.state, self._handling.snapshot()
+            self._now, self._arrivals, self._correlator.state, self._lifecycle.state, self._handling.snapshot(),
+            self._lifecycle.traces.state,
         )  # fmt: skip
         return {
             "version": VERSION,
@@ -105,7 +106,8 @@ class Desk:
             )
         # The snapshot is this class's own, from the recovery store of the engine.
         state = pickle.loads(snapshot["state"])
-        self._now, self._arrivals, self._correlator.state, self._lifecycle.state, handled = state
+        self._now, self._arrivals, self._correlator.state, self._lifecycle.state, handled, traces = state
+        self._lifecycle.traces.state = traces
         self._handling.restore(handled)
         self._give_up([(name, id) for name, id, key in snapshot["watched"] if self._watched.key(name, id) != key])
 
@@ -131,6 +133,9 @@ class Desk:
                 record = arrivals.pop()
                 if isinstance(record, Action):
                     actions.append(record)
+                elif isinstance(record, Finding):
+                    lifecycle.traces.note(record)
+                    correlator.take(record.without_samples(), now)  # it may hold many
                 else:
                     correlator.take(record, now)
             correlator.due(now)

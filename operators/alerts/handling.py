@@ -304,6 +304,7 @@ class Handling:
             life.realarm = FOREVER
         if not life.stands:
             life.overdue = FOREVER
+            life.alert = replace(life.alert, traces=())  # many that are over are remembered
             self.state.over.append((now + self._policy.remember * self._attended, life.alert.id))
 
     def _forget(self, now: int) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from domain.city import City
 from domain.findings import Alert, AlertEventType
+from domain.traces import Trace
 from operators.alerts.context import Weighed
 from operators.alerts.describe import Describer
 from operators.alerts.grade import Grading
@@ -20,6 +21,7 @@ from operators.alerts.owners import Owners
 from operators.alerts.rules import DEFAULT, Rules
 from operators.alerts.signs import Case
 from operators.alerts.timing import FOREVER, Timers
+from operators.alerts.traces import Traces
 
 __all__ = ["Lifecycle", "Step"]
 
@@ -34,6 +36,7 @@ class Life:
     level: int
     raised: int
     rules: tuple[str, ...] = ()  # of the city's policy, that made it so grave
+    traces: tuple[Trace, ...] = ()  # of its first signs
     update_from: int = 0  # no update before
     wake: int = FOREVER  # a timer is set for then
 
@@ -50,6 +53,7 @@ class Lifecycle:
         self._describe = Describer(city, rules)
         self._grading = Grading(city, weigh)
         self._owners = Owners(city)
+        self.traces = Traces()
         self.state = State()
 
     @property
@@ -101,7 +105,8 @@ class Lifecycle:
         case.news = case.moved = False
         cleared = now if type is AlertEventType.CLEARED else 0
         alert = self._describe.alert(case, self._weigh(case, now), life.level, life.raised, now, cleared)
-        return type, replace(alert, owner=self._owners.of(alert), rules=life.rules)
+        life.traces = self.traces.of(case, life.traces)
+        return type, replace(alert, owner=self._owners.of(alert), rules=life.rules, traces=life.traces)
 
 
 class State:

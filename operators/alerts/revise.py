@@ -21,7 +21,7 @@ __all__ = ["changes", "late_words", "overlap", "paired", "revise"]
 _TIMES: Final = frozenset({"onset", "raised", "updated", "cleared"})
 #: Changes in these are not worth a word in a note: they follow from others, or are long.
 _QUIET: Final = frozenset(
-    {"id", "updated", "summary", "evidence", "support", "against", "active", "clips", "reports", "cause"}
+    {"id", "updated", "summary", "evidence", "support", "against", "active", "clips", "reports", "cause", "traces"}
 )
 
 

@@ -64,7 +64,7 @@ class Arrivals:
     def add(self, verdicts: Verdicts) -> None:
         """Take what one shard sent."""
         for finding in (*verdicts.early, *verdicts.findings):
-            self._push(finding.without_samples(), 0)  # the desk may hold many
+            self._push(finding, 0)
         for event in verdicts.video:
             self._push(event, 1)
         for report in verdicts.reports:

@@ -43,7 +43,7 @@ def standing_alerts(client: Client, since: int = 0, id: UUID | None = None) -> l
     With an `id` it is that alert alone; alerts that are over and were last heard of before `since` (ns) are left out.
     An event's time is that of the engine's or the review's last word on the alert, and its id is not read.
     """
-    names = [field.name for field in fields(Alert)]
+    names = [field.name for field in fields(Alert) if field.name != "traces"]  # the readings are there themselves
     columns = ", ".join(f"toUnixTimestamp64Nano({name}) AS {name}_ns" if name in _TIMES else name for name in names)
     where = "" if id is None else "AND id = {id:UUID} "
     with translated():

@@ -362,7 +362,7 @@ assert set(_VIDEO) == {field.name for field in fields(VideoEvent)}
 assert set(_ACTION) == {field.name for field in fields(Action)} - {"verb", "alert", "origin"}
 assert set(_REPORT) == {field.name for field in fields(Report)} - {"origin"}
 assert set(_DEAD) == {field.name for field in fields(DeadLetter)}
-assert set(_ALERT) == {field.name for field in fields(Alert)} - {"id", "cause"}
+assert set(_ALERT) == {field.name for field in fields(Alert)} - {"id", "cause", "traces"}
 
 
 class ClickHouseSink:
