@@ -42,6 +42,11 @@ class Verb(StrEnum):
     ACCEPT = "accept"  # the unit has taken it (case)
     HANDLE = "handle"  # somebody works on it (case)
     CLOSE_CASE = "close-case"  # it is done (case)
+    REPORT = "report"  # somebody tells of a case (case, kind); with zone, place, level, source, alert where known
+    CHECK = "check"  # whether the work was done (case); verdict "false" sends it back
+    ENTER = "enter"  # goes into a tank or a well, under a permit (asset): nothing is started there meanwhile
+    LEAVE = "leave"  # is out again (asset)
+    ANSWER = "answer"  # a controller in the field says what it does (asset, state); see `domain.commands`
 
 
 _NEEDS: Final[Mapping[Verb, tuple[str, ...]]] = {
@@ -59,14 +64,24 @@ _NEEDS: Final[Mapping[Verb, tuple[str, ...]]] = {
     Verb.ACCEPT: ("case",),
     Verb.HANDLE: ("case",),
     Verb.CLOSE_CASE: ("case",),
+    Verb.REPORT: ("case", "kind"),
+    Verb.CHECK: ("case",),
+    Verb.ENTER: ("asset",),
+    Verb.LEAVE: ("asset",),
+    Verb.ANSWER: ("asset", "state"),
 }
 _TEXTS: Final = (
-    "actor", "role", "asset", "sensor", "zone", "kind", "reason", "comment", "verdict", "case", "unit",
+    "actor", "role", "asset", "sensor", "zone", "kind", "reason", "comment", "verdict", "case", "unit", "place",
+    "source", "state",
 )  # fmt: skip
 _LINES: Final = frozenset({"comment", "reason"})  # may be of several lines
 #: `recorded` is when a journal took it, in ms: of use to whoever reads the journal.
-_FIELDS: Final = frozenset({"action", "id", "ts", "alert", "until", "recorded", *_TEXTS})
+_FIELDS: Final = frozenset({"action", "id", "ts", "alert", "until", "recorded", "command", "level", *_TEXTS})
 VERDICTS: Final = ("true", "false")
+#: Who or what found a case: a camera, a citizen, a grid inspector, a sensor.
+SOURCES: Final = ("video", "report", "inspector", "sensor")
+#: A level is one of the city's own scale.
+MILDEST: Final = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +114,11 @@ class Action:
     verdict: str = ""  # "true" or "false" alarm
     case: str = ""  # id in the case system
     unit: str = ""
+    place: str = ""  # of a case, as people name it
+    level: int = 0  # of a case; 0: none is named
+    source: str = ""  # who or what found a case, one of `SOURCES`
+    command: UUID | None = None  # that a controller answers
+    state: str = ""  # of a controller, one of `domain.commands.Answer`
     known: int = 0  # as in Finding; set where the record enters
     origin: Origin = field(default=Origin(), compare=False)
 
@@ -125,6 +145,10 @@ class Action:
             message["alert"] = str(self.alert)
         if self.until:
             message["until"] = self.until // MILLISECOND
+        if self.command is not None:
+            message["command"] = str(self.command)
+        if self.level:
+            message["level"] = self.level
         return orjson.dumps(message | {name: text for name in _TEXTS if (text := getattr(self, name))})
 
     def at(self, origin: Origin) -> Action:
@@ -159,10 +183,15 @@ def parse(message: bytes | Mapping[str, Any]) -> Action:
     texts: dict[str, Any] = {name: _text(message, name) for name in _TEXTS}
     if texts["verdict"] not in ("", *VERDICTS):
         raise ActionError(f"verdict: expected 'true' or 'false', got {_shown(texts['verdict'])}")
+    if texts["source"] not in ("", *SOURCES):
+        raise ActionError(f"source: expected one of {', '.join(SOURCES)}, got {_shown(texts['source'])}")
     if until and until <= ts:
         raise ActionError("until: expected a time after ts")
-    alert = None if message.get("alert") in (None, "") else _uuid(message, "alert")
-    return Action(_uuid(message, "id"), verb, ts, alert=alert, until=until, **texts)
+    level = message.get("level") or 0
+    if type(level) is not int or not 0 <= level <= MILDEST:
+        raise ActionError(f"level: expected a whole number from 1 to {MILDEST}, got {_shown(level)}")
+    alert, command = (_uuid(message, name) if message.get(name) else None for name in ("alert", "command"))
+    return Action(_uuid(message, "id"), verb, ts, alert=alert, until=until, level=level, command=command, **texts)
 
 
 def _verb(name: object) -> Verb:

@@ -18,6 +18,7 @@ from domain.fields import ClockError, Count, Flag, Id, Latitude, Limit, Longitud
 from domain.monitors import Monitor, ReportRule, VideoRule
 from domain.policy import Policy
 from domain.recording import RecordingFormat
+from domain.ventilation import Ventilation
 
 __all__ = ["Asset", "Camera", "City", "Level", "Pipe", "Sensor", "Unit", "Zone"]
 
@@ -129,6 +130,7 @@ class City:
     report_rules: tuple[ReportRule, ...] = ()
     correlation: Correlation = field(default_factory=Correlation)
     policy: Policy = field(default_factory=Policy)
+    ventilation: Ventilation | None = None  # what may be ventilated by order; nothing by default
 
     @cached_property
     def sensor_index(self) -> Mapping[str, int]:

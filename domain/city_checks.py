@@ -15,6 +15,7 @@ from domain.recording import RecordingFormat
 from domain.selection import selected
 from domain.units import TIME_UNITS, Quantity
 from domain.validation import Entry, Problems, did_you_mean, join
+from domain.ventilation import Ventilation
 
 __all__ = ["Parts", "check"]
 
@@ -36,6 +37,7 @@ class Parts:
     desk: Entry[DeskPolicy] | None = None
     reports: list[Entry[ReportRule]] = field(default_factory=list)
     correlation: Entry[Correlation] | None = None
+    ventilation: Entry[Ventilation] | None = None
     ids: dict[str, set[str]] = field(default_factory=dict)
     unread: set[str] = field(default_factory=set)  # tables that could not be read: references to them are not checked
 
@@ -64,6 +66,8 @@ def check(parts: Parts, city: City, problems: Problems) -> None:
         _desk(parts.desk, parts, problems)
     if parts.correlation is not None:
         _correlation(parts.correlation, parts, problems)
+    if parts.ventilation is not None and whole:
+        _ventilation(parts.ventilation, city, problems)
     if parts.recording is not None:
         _recording(parts.recording, None if "sensors" in parts.unread else parts.ids["sensors"], problems)
 
@@ -224,6 +228,38 @@ def _correlation(entry: Entry[Correlation], parts: Parts, problems: Problems) ->
             add("network", f"network[{i}].fastest", f"expected no less than slowest ({speed.slowest:g})")
     if rules.ring:
         add("cause", "cause", f"expected no kind to be its own cause, got {' -> '.join(rules.ring)}")
+
+
+def _ventilation(entry: Entry[Ventilation], city: City, problems: Problems) -> None:
+    policy = entry.item
+
+    def add(name: str, message: str) -> None:
+        problems.add(entry.place(name.partition("[")[0].partition(".")[0]), name, message)
+
+    monitors = {monitor.name for monitor in city.monitors}
+    for name in policy.monitors:
+        if name not in monitors:
+            add("monitors", f"expected the name of a monitor, got {name!r}{did_you_mean(name, sorted(monitors))}")
+    for name in ("selection", "confirm", "run", "between", "stale"):
+        if getattr(policy, name) <= 0:
+            add(name, "expected a time above 0")
+    for name in ("confirm", "least"):
+        if getattr(policy, name) > policy.run:
+            add(name, "expected no longer a time than `run`")
+    sensors = {sensor.id: sensor for sensor in city.sensors}
+    seen: set[str] = set()
+    for i, fan in enumerate(policy.fan):
+        if fan.asset not in city.assets:
+            add(f"fan[{i}].asset", _unknown(fan.asset, "assets", city.assets))
+        if fan.asset in seen:
+            add(f"fan[{i}].asset", f"expected each asset once, got {fan.asset!r} again")
+        seen.add(fan.asset)
+        for name in ("gas", "sensor"):
+            id = getattr(fan, name)
+            if id and (id not in sensors or sensors[id].asset != fan.asset):
+                add(f"fan[{i}].{name}", f"expected a sensor on {fan.asset!r}, got {id!r}")
+    if not policy.fan:
+        add("fan", "expected at least one [[ventilation.fan]], got none")
 
 
 def _recording(entry: Entry[RecordingFormat], sensors: Collection[str] | None, problems: Problems) -> None:

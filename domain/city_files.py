@@ -29,6 +29,7 @@ from domain.recording import RecordingFormat
 from domain.settings import FROM_FILE, EngineSettings
 from domain.toml_files import Array, Document, Table, read_toml, table
 from domain.validation import Entry, Place, Problems, did_you_mean, join, validated
+from domain.ventilation import Fan, Ventilation
 
 __all__ = ["find_city", "load_city", "load_settings", "shipped_cities", "write_city"]
 
@@ -64,6 +65,7 @@ class _CityFile(BaseModel):
     engine: Any = None
     desk: Any = None
     correlation: Any = None
+    ventilation: Any = None
 
 
 def shipped_cities() -> dict[str, Path]:
@@ -113,6 +115,7 @@ def load_city(city: Path | str) -> City:
     parts.recording = _recording(document, problems)
     parts.desk = _desk(document, problems)
     parts.correlation = _correlation(document, problems)
+    parts.ventilation = _ventilation(document, problems)
     _settings(document, problems)
     for name, single, of in TABLES:
         ids = parts.ids[name] = set()
@@ -172,6 +175,10 @@ def write_city(city: City, folder: Path | str, settings: EngineSettings | None =
         text += [table(f"[[correlation.{name}]]", _timed(rule)) for rule in getattr(city.correlation, name)]
     if city.correlation.rain is not None:
         text.append(table("[correlation.rain]", _timed(city.correlation.rain)))
+    if city.ventilation is not None:
+        whole = {name: value for name, value in _fields(city.ventilation).items() if name != "fan"}
+        text.append(table("[ventilation]", {name: _span(value) for name, value in whole.items()}))
+        text += [table("[[ventilation.fan]]", _fields(fan)) for fan in city.ventilation.fan]
     (folder / CITY).write_text("\n".join(text), encoding="utf-8", newline="\n")
     for name, _, of in TABLES:
         records = getattr(city, name)
@@ -214,6 +221,10 @@ def _desk_fields(policy: DeskPolicy | LevelPolicy) -> dict[str, Any]:
 def _timed(rule: CauseRule | NetworkRule | RainRule) -> dict[str, Any]:
     """A rule's fields; what is a whole number is a duration."""
     return {name: duration_text(value) if type(value) is int else value for name, value in _fields(rule).items()}
+
+
+def _span(value: Any) -> Any:
+    return _time_text(value) if type(value) is int else value
 
 
 def _time_text(ns: int | None) -> str:
@@ -267,6 +278,14 @@ def _correlation(document: Document, problems: Problems) -> Entry[Correlation] |
     return validated(parse, Table(document, "correlation"), 0, document.data["correlation"], known, problems)
 
 
+def _ventilation(document: Document, problems: Problems) -> Entry[Ventilation] | None:
+    if "ventilation" not in document.data:
+        return None
+    known = [field.name for field in (*fields(Ventilation), *fields(Fan))]
+    parse = TypeAdapter(Ventilation).validate_python
+    return validated(parse, Table(document, "ventilation"), 0, document.data["ventilation"], known, problems)
+
+
 def _settings(document: Document, problems: Problems) -> EngineSettings | None:
     def parse(raw: Any) -> EngineSettings:
         return EngineSettings.model_validate(raw, context=FROM_FILE)
@@ -294,4 +313,5 @@ def _city(head: _CityFile | None, parts: Parts) -> City:
         desk=parts.desk.item if parts.desk is not None else DeskPolicy(),
         report_rules=tuple(entry.item for entry in parts.reports),
         correlation=parts.correlation.item if parts.correlation is not None else Correlation(),
+        ventilation=parts.ventilation.item if parts.ventilation is not None else None,
     )

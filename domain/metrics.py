@@ -50,6 +50,10 @@ BEHIND = Gauge(
 BACKLOG = Gauge("lifeline_backlog_messages", "Messages that wait in the source: live only.", ["partition"])
 FINDINGS = Counter("lifeline_findings_total", "Records of findings.", ["kind", "verdict", "phase"])
 ALERT_EVENTS = Counter("lifeline_alert_events_total", "Steps in the lives of alerts.", ["kind", "type", "level"])
+COMMAND_STEPS = Counter("lifeline_command_steps_total", "Steps of commands to the field.", ["step"])
+COMMANDS_NOT_SENT = Counter(
+    "lifeline_commands_not_sent_total", "Orders that did not reach the field, by why: expired, or failed.", ["reason"]
+)
 EVENT_TO_ALERT = Histogram(
     "lifeline_event_to_alert_seconds",
     "From the event time of an alert's step to its way to the sinks, by the wall clock: live only.",

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from domain.actions import Action
+from domain.commands import Gauge
 from domain.findings import Finding, VideoEvent
 from domain.reports import Report
 
@@ -247,3 +248,4 @@ class Verdicts:
     late: tuple[LateRows, ...] = ()  # that the second look has put in their places
     actions: tuple[Action, ...] = ()
     reports: tuple[Report, ...] = ()
+    gauges: tuple[Gauge, ...] = ()  # readings that commands depend on

@@ -37,6 +37,7 @@ from sinks.clickhouse.schema import check_schema, ensure_schema, load_registry
 from sinks.clickhouse.serve import Serving
 from sinks.clickhouse.sink import ClickHouseSink
 from sinks.clickhouse.spool import Spool
+from sinks.commands import CommandTopic
 from sinks.receivers import Receiver
 
 __all__ = ["Engine"]
@@ -79,6 +80,7 @@ class Engine:
     recovery: Recovery | None = None
     epoch: timedelta = timedelta(seconds=1)
     alerts: Mapping[str, Sink[Any] | Receiver] = field(default_factory=dict)
+    commands: Mapping[str, CommandTopic] = field(default_factory=dict)
     store: Mapping[str, Sink[Any]] = field(default_factory=dict)
     scope: str | None = None
     look: float = 5.0
@@ -115,7 +117,7 @@ class Engine:
                     pace=self._pace(),
                     high=high,
                 )
-                outlets = Outlets(store, self.alerts)
+                outlets = Outlets(store, self.alerts, self.commands)
                 flow = city_flow(intake, layout, self.settings, outlets, kept=self.recovery is not None)
                 # The registry and the libraries stay: a garbage collection that walks them would hold up the fast lane.
                 gc.collect()
@@ -209,7 +211,7 @@ class Engine:
 
     @contextmanager
     def _receivers(self, stop: Event) -> Iterator[None]:
-        """Whoever is told of alerts, each with an outbox of its own."""
+        """Whoever is told of alerts, each with an outbox of its own, and the field that takes orders."""
         folder = None
         if self.recovery is not None:
             self.recovery.prepare()
@@ -219,6 +221,8 @@ class Engine:
                 if isinstance(receiver, Receiver):
                     processes = max(1, len(self.cluster.addresses))
                     stack.enter_context(receiver.opened(folder, stop, self.cluster.process, processes))
+            for topic in self.commands.values():
+                stack.enter_context(topic.opened())
             yield
 
     def _connect(self, *, prepared: bool) -> Client:

@@ -12,6 +12,7 @@ from bytewax.operators import KeyedStream
 from bytewax.outputs import DynamicSink, Sink, StatelessSinkPartition
 
 from domain.clock import END
+from domain.commands import CommandEvent
 from domain.findings import AlertEvent
 from domain.notices import Notice
 from domain.records import Aggregates, DeadLetter, Frame, Panes, Verdicts
@@ -19,10 +20,11 @@ from domain.settings import EngineSettings
 from operators.alerts.pager import Page
 from operators.inlet import Intake
 from operators.layout import Layout
-from operators.steps import Numbered, aggregate, correlate, detect, look_again, order, stateful
+from operators.steps import Numbered, aggregate, correlate, detect, look_again, order, stateful, ventilate
 from sinks import receivers
 from sinks.clickhouse.blocks import Block, Blocks
 from sinks.clickhouse.sink import ClickHouseSink, Delivery, Item
+from sinks.commands import CommandDelivery, CommandTopic
 from sinks.receivers import Receiver
 
 __all__ = ["Outlets", "city_flow"]
@@ -38,6 +40,8 @@ class Outlets:
     store: Mapping[str, Sink[Any] | ClickHouseSink] = field(default_factory=dict)
     #: The steps in the lives of alerts, for people.
     alerts: Mapping[str, Sink[Any] | Receiver] = field(default_factory=dict)
+    #: Orders for the field; none where they are only kept.
+    commands: Mapping[str, CommandTopic] = field(default_factory=dict)
 
 
 def city_flow(
@@ -66,6 +70,11 @@ def city_flow(
             op.output(f"to_{name}_at_once", at_once, sink)
     aggregates = aggregate("aggregate", panes, layout, settings, kept=kept)
     seen_in_order = detect("detect", panes, layout, kept=kept)
+    ordered: list[Stream[CommandEvent]] = []
+    if layout.city.ventilation is not None:
+        ventilated = ventilate("ventilate", seen_in_order, layout, kept=kept)
+        seen_in_order = _only("seen_and_ordered", ventilated, Verdicts)
+        ordered.append(op.flat_map_batch("ordered", ventilated, _steps))
     for_the_desk = seen_in_order
     if settings.second_look:
         seen_again = look_again("look_again", frames, layout, settings, len(intake.names), kept=kept)
@@ -80,6 +89,7 @@ def city_flow(
         op.flat_map_batch("alerts", alerts, lambda items: [x for _, x in items if not isinstance(x, (Page, Notice))]),
         op.flat_map_batch("kept", panes, _kept),
         op.flat_map_batch("dead", records, lambda items: [item for _, item in items if isinstance(item, DeadLetter)]),
+        *ordered,
     )
     for name, sink in (outlets.store or {"nowhere": _Nowhere()}).items():
         if isinstance(sink, ClickHouseSink):
@@ -102,6 +112,10 @@ def city_flow(
                 op.output(f"heartbeats_{name}", said, outlet.beats)
         else:
             op.output(f"to_{name}", op.merge(f"told_and_said_{name}", told, said), outlet)
+    for name, topic in outlets.commands.items():
+        for steps in ordered:
+            for_field = op.key_on(f"for_{name}", steps, lambda _: "all")
+            op.output(f"after_{name}", _commanded(f"to_{name}", for_field, topic), _Nowhere())
     return flow
 
 
@@ -141,8 +155,21 @@ def _delivered(step_id: str, up: KeyedStream[AlertEvent | Notice], receiver: Rec
     return stateful(step_id, up, build, receivers.Delivery.take, eager=True)
 
 
+def _commanded(step_id: str, up: KeyedStream[CommandEvent], topic: CommandTopic) -> KeyedStream[Never]:
+    """Orders to the field."""
+
+    def build(_: CommandEvent, state: None) -> CommandDelivery:
+        return topic.delivery()
+
+    return stateful(step_id, up, build, CommandDelivery.take)
+
+
 def _only(step_id: str, up: Stream[tuple[str, Any]], kind: type[X]) -> Stream[tuple[str, X]]:
     return op.flat_map_batch(step_id, up, lambda items: [item for item in items if isinstance(item[1], kind)])
+
+
+def _steps(items: list[tuple[str, Verdicts | CommandEvent]]) -> Iterable[CommandEvent]:
+    return [item for _, item in items if isinstance(item, CommandEvent)]
 
 
 def _findings(items: list[tuple[str, Verdicts]]) -> Iterable[Any]:

@@ -17,6 +17,7 @@ from bytewax.operators import KeyedStream, StatefulBatchLogic
 
 from detectors.contract import Lane
 from domain import metrics
+from domain.commands import CommandEvent
 from domain.failures import remembered
 from domain.findings import AlertEvent
 from domain.notices import Notice
@@ -27,12 +28,13 @@ from operators.aggregate import Aggregator
 from operators.alerts.desk import Desk
 from operators.alerts.pager import Page, PagedDesk
 from operators.alerts.reviewed import ReviewedDesk
+from operators.commands.ventilation import Gauges, VentilationControl
 from operators.detect import Bank
 from operators.entrance import Entrance
 from operators.layout import Layout
 from operators.second_look import SecondLook
 
-__all__ = ["Numbered", "aggregate", "correlate", "detect", "look_again", "order", "stateful"]
+__all__ = ["Numbered", "aggregate", "correlate", "detect", "look_again", "order", "stateful", "ventilate"]
 
 X = TypeVar("X")
 Y = TypeVar("Y")
@@ -190,8 +192,10 @@ def detect(step_id: str, up: KeyedStream[Panes], layout: Layout, *, kept: bool =
     def build(panes: Panes, state: Any) -> Bank:
         return Bank(layout, panes.shard, Lane.PANE, state)
 
+    gauges = Gauges(layout.city)
+
     def take(bank: Bank, values: list[Panes]) -> Iterable[Verdicts]:
-        return [_counted(bank.panes(panes)) for panes in values]
+        return [gauges.of(panes, _counted(bank.panes(panes))) for panes in values]
 
     return stateful("detect", up, build, take, Numbered(layout, Bank.renumbered), kept=kept)
 
@@ -216,6 +220,29 @@ def look_again(
         return [verdicts] if verdicts is not None else []
 
     return stateful("look_again", up, build, take, Numbered(layout, SecondLook.renumbered), kept=kept)
+
+
+@operator
+def ventilate(
+    step_id: str, up: KeyedStream[Verdicts], layout: Layout, *, kept: bool = True
+) -> KeyedStream[Verdicts | CommandEvent]:
+    """Verdicts of the whole city to themselves and to orders for its fans; what these do not do is a finding more."""
+
+    def build(_: Verdicts, state: Any) -> VentilationControl:
+        control = VentilationControl(layout.city, layout.shards)
+        if state is not None:
+            control.restore(state)
+        return control
+
+    def take(control: VentilationControl, values: list[Verdicts]) -> Iterable[Verdicts | CommandEvent]:
+        for verdicts in values:
+            for item in control.take(verdicts):
+                if isinstance(item, CommandEvent):
+                    metrics.COMMAND_STEPS.labels(item.step).inc()
+                yield item
+
+    one = op.flat_map_batch("city", up, lambda items: [("city", verdicts) for _, verdicts in items])
+    return stateful("ventilate", one, build, take, kept=kept)
 
 
 def _counted(verdicts: Verdicts) -> Verdicts:

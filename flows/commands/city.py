@@ -14,6 +14,7 @@ from domain.city_files import load_settings
 from domain.errors import ConfigError, Problem
 from domain.health import HEALTH
 from flows.cluster import end_with_parent, run_processes
+from flows.command_topic import CommandsOption, command_topic
 from flows.commands.check import check_city
 from flows.deadline import deadline
 from flows.engine import Engine
@@ -56,6 +57,7 @@ def city(
     receivers: ReceiversOption = None,
     kafka_alerts: KafkaOption = "",
     alertmanager: AlertmanagerOption = "",
+    commands: CommandsOption = "",
     metrics: Annotated[
         str, typer.Option(help="Where /metrics, /healthz and /readyz are found; empty: nowhere.", metavar="HOST:PORT")
     ] = "127.0.0.1:9464",
@@ -108,6 +110,7 @@ def city(
             cluster=cluster,
             recovery=None if no_recovery else _recovery(recovery, snapshot_interval, backup_interval),
             alerts=receivers_of(registry, receivers, kafka_alerts, alertmanager),
+            commands=command_topic(registry, commands, live=is_live(stream) and not until_end),
         )
         engine.run(stop)
 

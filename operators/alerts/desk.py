@@ -8,6 +8,7 @@ from typing import Any
 
 from domain.actions import Action
 from domain.city import City
+from domain.commands import Gauge
 from domain.errors import StateError
 from domain.findings import AlertEvent, AlertEventType, Finding
 from domain.records import DeadLetter, Verdicts
@@ -136,7 +137,7 @@ class Desk:
                 elif isinstance(record, Finding):
                     lifecycle.traces.note(record)
                     correlator.take(record.without_samples(), now)  # it may hold many
-                else:
+                elif not isinstance(record, Gauge):
                     correlator.take(record, now)
             correlator.due(now)
             cases = {case.number: case for case in (*correlator.changed(), *lifecycle.due(now))}

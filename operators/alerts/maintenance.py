@@ -73,6 +73,10 @@ class Maintenance:
         sources = (*alert.sensors, *alert.cameras)
         return bool(self.state.until and sources) and all(map(self._covered, sources))
 
+    def holds(self, source: str) -> bool:
+        """Whether a sensor or a camera is in maintenance or out of service."""
+        return bool(self.state.until) and self._covered(source)
+
     def _covered(self, source: str) -> bool:
         asset, until = self._asset.get(source, ""), self.state.until
         if (False, source) in until:

@@ -9,6 +9,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from domain.city import City
+from domain.commands import UNCONFIRMED
 from domain.errors import StateError
 from domain.findings import Alert, AlertEvent, AlertEventType
 from domain.operations import KIND
@@ -22,6 +23,9 @@ __all__ = ["ReviewedDesk"]
 
 #: Steps by which an alert is found to be there: only these bring back one that was withdrawn.
 _FOUND: Final = frozenset({AlertEventType.RAISED, AlertEventType.UPDATED, AlertEventType.ESCALATED})
+
+#: What is found about the stream itself, or about orders, is found once.
+LIVE_ONLY: Final = frozenset({KIND, UNCONFIRMED})
 
 Key = tuple[str, str]  # kind of an alert, and one of its sensors or cameras
 
@@ -56,7 +60,7 @@ class ReviewedDesk:
             books.due.extend(self._truth.take(verdicts))
         else:
             told = self._told.take(verdicts)
-            books.told.extend(event for event in told if event.alert.kind != KIND)
+            books.told.extend(event for event in told if event.alert.kind not in LIVE_ONLY)
         return [*told, *self._look()]
 
     def refused(self) -> list[DeadLetter]:

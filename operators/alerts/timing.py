@@ -8,6 +8,7 @@ from typing import Final, Generic, TypeVar
 
 from domain.actions import Action
 from domain.clock import NEVER
+from domain.commands import Gauge
 from domain.findings import Finding, VideoEvent
 from domain.records import Verdicts
 from domain.reports import Report
@@ -53,7 +54,7 @@ class Arrivals:
 
     shards: int
     upto: list[int] = field(init=False)
-    _heap: list[tuple[int, int, tuple[object, ...], int, Record | Action]] = field(default_factory=list)
+    _heap: list[tuple[int, int, tuple[object, ...], int, Record | Action | Gauge]] = field(default_factory=list)
     _count: int = 0
     _last: int = NEVER  # the latest record's time
     _over: set[int] = field(default_factory=set)  # shards from which nothing follows
@@ -71,12 +72,14 @@ class Arrivals:
             self._push(report, 2)
         for action in verdicts.actions:
             self._push(action, 3)
+        for gauge in verdicts.gauges:
+            self._push(gauge, 4)
         if verdicts.upto is not None:
             self.upto[verdicts.shard] = max(self.upto[verdicts.shard], verdicts.upto)
         if verdicts.ended:
             self._over.add(verdicts.shard)
 
-    def _push(self, record: Record | Action, rank: int) -> None:
+    def _push(self, record: Record | Action | Gauge, rank: int) -> None:
         known = max(record.known, record.ts)
         self._last = max(self._last, known)
         # The count keeps two equal records from being compared any further.
@@ -103,6 +106,6 @@ class Arrivals:
         """The time at which the next record became known, ns; FOREVER when there is none."""
         return self._heap[0][0] if self._heap else FOREVER
 
-    def pop(self) -> Record | Action:
-        """Take out the next record or action."""
+    def pop(self) -> Record | Action | Gauge:
+        """Take out the next record, action or reading."""
         return heapq.heappop(self._heap)[4]

@@ -18,6 +18,7 @@ from domain import actions, reports
 from domain.actions import Action, Verb
 from domain.city import City
 from domain.clock import MILLISECOND, SECOND, TS_MAX, TS_MIN, iso
+from domain.commands import is_answer, parse_answer
 from domain.errors import ActionError, ReportError
 from domain.findings import VideoEvent
 from domain.identity import identify
@@ -27,6 +28,8 @@ from operators.decode.reject import Refusals, Refused, Reject, row_record, shown
 from operators.decode.times import MAX_HZ, packet_times, rfc3339
 
 __all__ = ["Gathered", "load_json", "read_json"]
+
+_OF_ASSETS = frozenset({Verb.SUPPRESS, Verb.RESUME, Verb.ENTER, Verb.LEAVE, Verb.ANSWER})
 
 
 @dataclass
@@ -104,7 +107,7 @@ def _element(element: object, city: City, gathered: Gathered, refusals: Refusals
     """Read a reading, packet, video event, action or report; raises Refused when nothing of it can be used."""
     if not isinstance(element, dict):
         raise Refused(Reject.WRONG_SHAPE, f"expected an object: a reading, packet or event, got {shown(element)}")
-    if "action" in element:
+    if "action" in element or is_answer(element):
         gathered.actions.append(_action(element, city).at(refusals.origin(gathered.row)))
         gathered.row += 1
         return
@@ -171,10 +174,10 @@ def _video(element: Mapping[str, Any], city: City) -> VideoEvent:
 
 def _action(element: Mapping[str, Any], city: City) -> Action:
     try:
-        action = actions.parse(element)
+        action = parse_answer(element) if is_answer(element) else actions.parse(element)
     except ActionError as error:
         raise Refused(Reject.BAD_ACTION, str(error)) from None
-    if action.verb in (Verb.SUPPRESS, Verb.RESUME) and action.asset not in city.assets:
+    if action.verb in _OF_ASSETS and action.asset not in city.assets:
         raise Refused(Reject.UNKNOWN_ASSET, f"asset: expected one of city {city.name!r}, got {shown(action.asset)}")
     known = action.sensor in city.sensor_index or action.sensor in city.cameras
     if action.verb in (Verb.OUT_OF_SERVICE, Verb.IN_SERVICE) and not known:

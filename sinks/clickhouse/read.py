@@ -25,6 +25,7 @@ STORED = (
     "video_events",
     "operator_actions",
     "reports",
+    "commands",
     "late_rows",
     "dead_letters",
 )

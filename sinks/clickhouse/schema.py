@@ -346,6 +346,27 @@ ALTER TABLE alert_events
     _DESK[-1],  # a view knows the columns that were there when it was made
 )
 
+# Version 7: orders to the field, what controllers answer, and more of what is told of cases.
+_COMMANDS = (
+    f"""
+ALTER TABLE operator_actions
+    ADD COLUMN IF NOT EXISTS place String COMMENT 'of a case',
+    ADD COLUMN IF NOT EXISTS level UInt8 COMMENT 'of a case; 0: none is named',
+    ADD COLUMN IF NOT EXISTS source {_NAME} COMMENT 'who or what found a case: video, report, inspector, sensor',
+    ADD COLUMN IF NOT EXISTS command UUID COMMENT 'that a controller answers; zeros: none',
+    ADD COLUMN IF NOT EXISTS state {_NAME} COMMENT 'of a controller'
+""",
+    f"""
+CREATE TABLE commands (
+    id UUID, command UUID, seq UInt32 COMMENT 'within the command', step {_NAME}, ts {_TIME_NS}, asset {_NAME},
+    by {_NAME} COMMENT 'lifeline, a controller, or a person', reason String,
+    finding UUID COMMENT 'that asked for it', sensor {_NAME} COMMENT 'by which it is read back',
+    value Float64 COMMENT 'that the gas sensor read last', expires {_TIME_NS} COMMENT 'of an order; 1970: it is none',
+    run Int64 COMMENT 'ns that the device may run'
+) ENGINE = ReplacingMergeTree PARTITION BY toYYYYMM(ts) ORDER BY (asset, ts, command, seq)
+""",
+)
+
 #: What each version adds to the one before. Entries that were released are never changed, only followed.
 MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
     (
@@ -384,6 +405,7 @@ ALTER TABLE alert_events
     (*_DESK, _CITY, *VIEWS),
     (*_REPORTS,),
     _POLICY,
+    (*_COMMANDS,),
 )
 
 VERSION: Final = len(MIGRATIONS)

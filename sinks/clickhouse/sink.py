@@ -20,6 +20,7 @@ from clickhouse_connect.driver.client import Client
 from domain import metrics
 from domain.actions import Action
 from domain.clock import MILLISECOND
+from domain.commands import CommandEvent
 from domain.errors import SinkError, SinkRefused
 from domain.findings import Alert, AlertEvent, AlertEventType, Finding, Phase, Verdict, VideoEvent
 from domain.records import DeadLetter, LateRows
@@ -33,7 +34,16 @@ from sinks.clickhouse.spool import Spool
 __all__ = ["ClickHouseSink", "Delivery", "Encoder", "Item", "Writer"]
 
 Item: TypeAlias = (
-    Block | Finding | AlertEvent | VideoEvent | Action | Report | LateRows | DeadLetter | Sequence[Finding]
+    Block
+    | Finding
+    | AlertEvent
+    | VideoEvent
+    | Action
+    | Report
+    | CommandEvent
+    | LateRows
+    | DeadLetter
+    | Sequence[Finding]
 )
 
 #: So many rare records are held back at most: more are written before their epoch ends.
@@ -97,6 +107,10 @@ _ACTION: Final = {
     "verdict": _NAME,
     "case": "String",
     "unit": _NAME,
+    "place": "String",
+    "level": "UInt8",
+    "source": _NAME,
+    "state": _NAME,
     "known": _TIME,
 }
 _REPORT: Final = {
@@ -113,6 +127,20 @@ _REPORT: Final = {
     "picture": "String",
     "reporter": "String",
     "known": _TIME,
+}
+_COMMAND: Final = {
+    "id": "UUID",
+    "command": "UUID",
+    "seq": "UInt32",
+    "step": _NAME,
+    "ts": _TIME,
+    "asset": _NAME,
+    "by": _NAME,
+    "reason": "String",
+    "sensor": _NAME,
+    "value": "Float64",
+    "expires": _TIME,
+    "run": "Int64",
 }
 _DEAD: Final = {
     "partition": _NAME,
@@ -193,7 +221,9 @@ class Encoder:
         for item in items:
             if isinstance(item, Block):
                 yield Insert.of(item.table, self._block(item), f"{self._scope}{item.token}")
-            elif isinstance(item, (Finding, AlertEvent, VideoEvent, Action, Report, LateRows, DeadLetter)):
+            elif isinstance(
+                item, (Finding, AlertEvent, VideoEvent, Action, Report, CommandEvent, LateRows, DeadLetter)
+            ):
                 rare.setdefault(type(item), []).append(item)
             elif isinstance(item, Sequence) and all(isinstance(part, Finding) for part in item):
                 rare.setdefault(Finding, []).extend(item)
@@ -212,6 +242,8 @@ class Encoder:
             yield Insert.of("operator_actions", _actions(found))
         if found := rare.get(Report):
             yield Insert.of("reports", _columns(_REPORT, found))
+        if found := rare.get(CommandEvent):
+            yield Insert.of("commands", _commands(found))
         if found := rare.get(DeadLetter):
             yield Insert.of("dead_letters", _columns(_DEAD, found))
         if found := [late for late in rare.get(LateRows, ()) if len(late)]:
@@ -321,7 +353,7 @@ def _column(name: str, type_: str, values: list[Any]) -> Column:
     if type_ == "Enum8":
         type_, members = _ENUMS[name]
         return Column(name, type_, np.array([members.index(value) for value in values], np.int8))
-    if type_ in ("Float64", "UInt8", "UInt32", "UInt64", "Int32", "Bool", _TIME):
+    if type_ in ("Float64", "UInt8", "UInt32", "UInt64", "Int32", "Int64", "Bool", _TIME):
         dtype = {"Float64": np.float64, "Bool": np.uint8}.get(type_, np.int64)
         return Column(name, type_, np.array(values, dtype))
     return Column(name, type_, values)
@@ -354,13 +386,19 @@ def _actions(actions: Sequence[Action]) -> list[Column]:
         *_columns(_ACTION, actions),
         Column("action", _NAME, [action.verb.value for action in actions]),
         Column("alert", "UUID", [action.alert or UUID(int=0) for action in actions]),
+        Column("command", "UUID", [action.command or UUID(int=0) for action in actions]),
     ]
+
+
+def _commands(steps: Sequence[CommandEvent]) -> list[Column]:
+    return [*_columns(_COMMAND, steps), Column("finding", "UUID", [one.finding or UUID(int=0) for one in steps])]
 
 
 assert set(_FINDING) == {field.name for field in fields(Finding)} - {"samples"}
 assert set(_VIDEO) == {field.name for field in fields(VideoEvent)}
-assert set(_ACTION) == {field.name for field in fields(Action)} - {"verb", "alert", "origin"}
+assert set(_ACTION) == {field.name for field in fields(Action)} - {"verb", "alert", "command", "origin"}
 assert set(_REPORT) == {field.name for field in fields(Report)} - {"origin"}
+assert set(_COMMAND) == {field.name for field in fields(CommandEvent)} - {"finding"}
 assert set(_DEAD) == {field.name for field in fields(DeadLetter)}
 assert set(_ALERT) == {field.name for field in fields(Alert)} - {"id", "cause", "traces"}
 
