@@ -177,6 +177,8 @@ class FanControl:
         if answer is not None and said in (Answer.REFUSED, Answer.FAILED):
             self._alarm(now, f"the selection was refused: {answer.reason}" if answer.reason else "selection refused")
             self._end(now, answer.reason or said, answer.actor)
+        elif state.locked:  # nothing more is ordered; the selection expires by itself
+            self._end(now, Interlock.LOCKOUT, state.locked)
         elif why := self.interlock(now, maintained):
             self._cancel(now, why)
         elif not self.wanted(now):

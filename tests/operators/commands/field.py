@@ -27,6 +27,7 @@ POLICY = Ventilation(
     between=10 * MINUTE,
     stale=5 * MINUTE,
 )
+SELECT = Select(kinds=("gas-lel",))
 CITY = City(
     "town",
     "Asia/Shanghai",
@@ -41,8 +42,8 @@ CITY = City(
     units={"sanitation": Unit("sanitation")},
     levels=(Level(1, "I", True), Level(2, "II"), Level(3, "III")),
     monitors=(
-        Monitor("ventilation", "septic", "ventilation-request", Select(kinds=("gas-lel",)), levels=(3, 2), on_delay=65 * SECOND),
-        Monitor("stuck", "stuck", "sensor-fault", Select(kinds=("gas-lel",)), levels=(3,)),
+        Monitor("ventilation", "septic", "ventilation-request", SELECT, levels=(3, 2), on_delay=65 * SECOND),
+        Monitor("stuck", "stuck", "sensor-fault", SELECT, levels=(3,)),
     ),
     ventilation=POLICY,
 )  # fmt: skip
@@ -54,14 +55,19 @@ def at(seconds: float) -> int:
 
 
 def finding(
-    seconds: float, sensor: str = "G1", phase: Phase = Phase.ONSET, monitor: str = "ventilation", onset: float | None = None
-) -> Finding:  # fmt: skip
+    seconds: float,
+    sensor: str = "G1",
+    phase: Phase = Phase.ONSET,
+    monitor: str = "ventilation",
+    onset: float | None = None,
+) -> Finding:
     """What a monitor finds."""
     began, ts = at(seconds if onset is None else onset), at(seconds)
-    fault = monitor == "stuck"
+    verdict = Verdict.FAULT if monitor == "stuck" else Verdict.EVENT
+    level = 0 if phase is Phase.END else 3
     return Finding(
-        identify("finding", monitor, sensor, began), phase, monitor, "", "", "", Verdict.FAULT if fault else Verdict.EVENT,
-        "", sensor, ts, ts, began, 0 if phase is Phase.END else 3, 1.0, 1.0, 1.0, 0.0,
+        identify("finding", monitor, sensor, began), phase, monitor, "", "", "", verdict, "", sensor, ts, ts, began,
+        level, 1.0, 1.0, 1.0, 0.0,
     )  # fmt: skip
 
 

@@ -133,7 +133,7 @@ def test_people_enter_after_the_selection() -> None:
     asking(field)
     (select,) = field.take(upto=70)
     field.take(answer(80, "selected", select.command), action(80, Verb.ENTER), upto=81)
-    assert field.timetable()[1:] == ["80 cancel T1: people-inside", "80 ended T1: people-inside", "80 blocked T1: people-inside"]  # fmt: skip
+    assert field.timetable()[1:] == [f"80 {step} T1: people-inside" for step in ("cancel", "ended", "blocked")]
 
 
 def test_people_enter_while_it_runs() -> None:
@@ -214,8 +214,9 @@ def test_a_resumed_run_goes_on() -> None:
     """A snapshot between any two records changes nothing."""
     whole, broken = Field(), Field()
     records = [
-        (gauge(0, "G1", 18.0), 1), (finding(0), 2), (gauge(66, "G1", 18.0), 67), (None, 70), (gauge(100, "F1", 1.0), 101),
-        (action(200, Verb.ENTER), 201), (None, 300), (action(1500, Verb.LEAVE), 1501), (gauge(1501, "G1", 9.0), 2400),
+        (gauge(0, "G1", 18.0), 1), (finding(0), 2), (gauge(66, "G1", 18.0), 67), (None, 70),
+        (gauge(100, "F1", 1.0), 101), (action(200, Verb.ENTER), 201), (None, 300), (action(1500, Verb.LEAVE), 1501),
+        (gauge(1501, "G1", 9.0), 2400),
     ]  # fmt: skip
     for field in (whole, broken):
         for record, upto in records:
