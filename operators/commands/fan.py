@@ -186,7 +186,7 @@ class FanControl:
         elif now >= state.deadline:
             self._alarm(now, "the field did not answer the selection")
             self._cancel(now, "no answer in time")
-        elif said == Answer.SELECTED:
+        elif answer is not None and said == Answer.SELECTED and answer.command == state.command:
             assert state.gas is not None  # or else its reading would be stale
             self._say(Step.OPERATE, now, self._asked_by(), expires=state.deadline, run=policy.run)
             state.mode, state.operated, state.before = Mode.OPERATING, now, state.gas.value

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.actions import Action, Verb, parse
+from domain.actions import SOURCES, Action, Verb, parse
 from domain.clock import MILLISECOND, TS_MAX, TS_MIN
 from domain.errors import ActionError
 
@@ -32,6 +32,11 @@ FULL: dict[str, Any] = {
     "verdict": "true",
     "case": "2025-17",
     "unit": "U",
+    "place": "North Gate",
+    "level": 2,
+    "source": "video",
+    "command": str(UUID(int=8)),
+    "state": "running",
 }
 
 lines = st.text(st.characters(exclude_categories=["C"]), max_size=20)
@@ -47,13 +52,18 @@ actions = st.builds(
     asset=lines.filter(bool),
     sensor=lines.filter(bool),
     zone=lines,
-    kind=lines,
+    kind=lines.filter(bool),
     until=st.just(TS_MAX - MILLISECOND),
     reason=lines.filter(bool),
     comment=lines.map(lambda line: f"a\n{line}"),
     verdict=st.sampled_from(["true", "false"]),
     case=lines.filter(bool),
     unit=lines.filter(bool),
+    place=lines,
+    level=st.integers(0, 255),
+    source=st.sampled_from(["", *SOURCES]),
+    command=st.none() | st.uuids(),
+    state=lines.filter(bool),
 )
 
 
@@ -69,6 +79,7 @@ def test_all_fields() -> None:
     assert action == Action(
         UUID(int=7), Verb.SHELVE, TS * MILLISECOND, "li.na", "operator", UUID(int=9), "A", "S", "Z", "gas-leak",
         (TS + 1) * MILLISECOND, "works", "two\nlines", "true", "2025-17", "U",
+        "North Gate", 2, "video", UUID(int=8), "running",
     )  # fmt: skip
     assert orjson.loads(action.to_json()) == FULL
 

@@ -17,6 +17,7 @@ from domain.errors import ConfigError, Problem
 from domain.monitors import Monitor, ReportRule, Select, VideoRule
 from domain.recording import RecordingFormat
 from domain.settings import EngineSettings, TimeRules
+from domain.ventilation import Fan, Ventilation
 from tests.domain.small_city import FILES, write
 
 
@@ -305,6 +306,48 @@ def test_what_is_expected_of_the_desk(folder: Path, tmp_path: Path):
 def test_what_is_wrong_with_the_desk(folder: Path, there: str, instead: str, words: str):
     """Unknown fields, levels and units are refused."""
     (folder / "city.toml").write_text(FILES["city.toml"] + DESK.replace(there, instead))
+    with pytest.raises(ConfigError, match=words):
+        load_city(folder)
+
+
+VENTILATION = """
+[ventilation]
+monitors = ["gas-lel"]
+run = "20 min"
+
+[[ventilation.fan]]
+asset = "A-1"
+gas = "S-G-1"
+falls = 1.5
+"""
+
+
+def test_what_may_be_ventilated(folder: Path, tmp_path: Path):
+    """Nothing by default; what is said is read, and written as it was read."""
+    assert load_city(folder).ventilation is None
+    (folder / "city.toml").write_text(FILES["city.toml"] + VENTILATION)
+    city = load_city(folder)
+    assert city.ventilation == Ventilation(("gas-lel",), (Fan("A-1", "S-G-1", falls=1.5),), run=20 * MINUTE)
+    write_city(city, tmp_path / "again")
+    assert load_city(tmp_path / "again") == city
+
+
+@pytest.mark.parametrize(
+    ("there", "instead", "words"),
+    [
+        ('["gas-lel"]', '["gas-lol"]', "did you mean 'gas-lel'"),
+        ('"A-1"', '"A-7"', "id of one of the 2 assets, got 'A-7'"),
+        ('"S-G-1"', '"S-W-1"', "expected a sensor on 'A-1', got 'S-W-1'"),
+        ("falls = 1.5", "falls = 0.0", "greater than 0"),
+        ("falls = 1.5", "fals = 1.5", r"fan\[0\].fals: unknown field"),
+        ('run = "20 min"', 'run = "1 min"', "no longer a time than `run`"),
+        ('run = "20 min"', 'selection = "0 s"', "a time above 0"),
+        ("falls = 1.5", '[[ventilation.fan]]\nasset = "A-1"\ngas = "S-G-1"', "each asset once"),
+    ],
+)
+def test_what_is_wrong_with_the_ventilation(folder: Path, there: str, instead: str, words: str):
+    """A monitor, an asset or a sensor that is not there, and times that do not fit."""
+    (folder / "city.toml").write_text(FILES["city.toml"] + VENTILATION.replace(there, instead))
     with pytest.raises(ConfigError, match=words):
         load_city(folder)
 

@@ -10,6 +10,7 @@ from typing import Any
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
 
 from domain.actions import Action
+from domain.commands import CommandEvent
 from domain.findings import AlertEvent, Finding, VideoEvent
 from domain.records import DeadLetter, LateRows
 from sinks.clickhouse.blocks import Block
@@ -39,6 +40,7 @@ class Collected(DynamicSink[Any]):
             "findings": {repr(astuple(item)) for item in self.of(Finding)},
             "alert_events": {repr(astuple(item)) for item in self.of(AlertEvent)},
             "video_events": {repr(astuple(item)) for item in self.of(VideoEvent)},
+            "commands": {repr(astuple(item)) for item in self.of(CommandEvent)},
             "operator_actions": {repr(astuple(item)) for item in self.of(Action)},
             "dead_letters": {repr(astuple(item)) for item in self.of(DeadLetter)},
             "late_rows": {row for item in self.of(LateRows) for row in _late(item)},

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from domain.actions import Verb
+from domain.actions import Action, Verb
 from domain.clock import SECOND
-from domain.commands import Step
+from domain.commands import Gauge, Step
 from domain.errors import StateError
-from domain.findings import Phase
+from domain.findings import Finding, Phase
 from domain.records import Verdicts
 from operators.commands.ventilation import VentilationControl
 from tests.operators.commands.field import CITY, Field, action, answer, at, finding, gauge
@@ -213,7 +213,7 @@ def test_a_spike_starts_nothing() -> None:
 def test_a_resumed_run_goes_on() -> None:
     """A snapshot between any two records changes nothing."""
     whole, broken = Field(), Field()
-    records = [
+    records: list[tuple[Finding | Gauge | Action | None, float]] = [
         (gauge(0, "G1", 18.0), 1), (finding(0), 2), (gauge(66, "G1", 18.0), 67), (None, 70),
         (gauge(100, "F1", 1.0), 101), (action(200, Verb.ENTER), 201), (None, 300), (action(1500, Verb.LEAVE), 1501),
         (gauge(1501, "G1", 9.0), 2400),

@@ -275,6 +275,7 @@ def test_actions_stand_beside_readings() -> None:
     ("change", "reason"),
     [
         ({"action": "resume", "asset": "elsewhere"}, Reject.UNKNOWN_ASSET),
+        ({"action": "enter", "asset": "elsewhere"}, Reject.UNKNOWN_ASSET),
         ({"action": "in-service", "sensor": "elsewhere"}, Reject.UNKNOWN_SENSOR),
         ({"action": "acknowledge"}, Reject.BAD_ACTION),
         ({"action": 7}, Reject.BAD_ACTION),
