@@ -12,6 +12,7 @@ from functools import cached_property
 
 from pydantic import with_config
 
+from domain.cases import CasePolicy
 from domain.correlation import Correlation
 from domain.desk import DeskPolicy
 from domain.fields import ClockError, Count, Flag, Id, Latitude, Limit, Longitude, Positive, Reference, Text
@@ -130,6 +131,7 @@ class City:
     report_rules: tuple[ReportRule, ...] = ()
     correlation: Correlation = field(default_factory=Correlation)
     policy: Policy = field(default_factory=Policy)
+    cases: CasePolicy = field(default_factory=CasePolicy)
     ventilation: Ventilation | None = None  # what may be ventilated by order; nothing by default
 
     @cached_property

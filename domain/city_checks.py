@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from domain.cases import CasePolicy
 from domain.city import Asset, Camera, City, Level, Pipe, Sensor, Unit, Zone
 from domain.correlation import Correlation
 from domain.desk import DeskPolicy
@@ -38,6 +39,7 @@ class Parts:
     reports: list[Entry[ReportRule]] = field(default_factory=list)
     correlation: Entry[Correlation] | None = None
     ventilation: Entry[Ventilation] | None = None
+    cases: Entry[CasePolicy] | None = None
     ids: dict[str, set[str]] = field(default_factory=dict)
     unread: set[str] = field(default_factory=set)  # tables that could not be read: references to them are not checked
 
@@ -66,6 +68,8 @@ def check(parts: Parts, city: City, problems: Problems) -> None:
         _desk(parts.desk, parts, problems)
     if parts.correlation is not None:
         _correlation(parts.correlation, parts, problems)
+    if parts.cases is not None:
+        _ranks(parts.cases, parts, problems)
     if parts.ventilation is not None and whole:
         _ventilation(parts.ventilation, city, problems)
     if parts.recording is not None:
@@ -183,7 +187,7 @@ def _quantities(params: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
                 yield name, text
 
 
-def _desk(entry: Entry[DeskPolicy], parts: Parts, problems: Problems) -> None:
+def _ranks(entry: Entry[Any], parts: Parts, problems: Problems) -> None:
     seen: set[int] = set()
     ranks = {level.item.rank for level in parts.levels}
     for i, policy in enumerate(entry.item.level):
@@ -194,6 +198,12 @@ def _desk(entry: Entry[DeskPolicy], parts: Parts, problems: Problems) -> None:
         if policy.rank in seen:
             problems.add(entry.place("level"), f"{where}.rank", f"expected each level once, got {policy.rank} again")
         seen.add(policy.rank)
+
+
+def _desk(entry: Entry[DeskPolicy], parts: Parts, problems: Problems) -> None:
+    _ranks(entry, parts, problems)
+    for i, policy in enumerate(entry.item.level):
+        where = f"level[{i}]"
         for unit in policy.escalate_to:
             if "units" not in parts.unread and unit not in parts.ids["units"]:
                 message = _unknown(unit, "units", parts.ids["units"])

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
+from domain.cases import CasePolicy, Deadlines
 from domain.city import Asset, Camera, City, Level, Pipe, Sensor, Unit, Zone
 from domain.city_checks import Parts, check
 from domain.correlation import CauseRule, Correlation, NetworkRule, RainRule
@@ -66,6 +67,7 @@ class _CityFile(BaseModel):
     desk: Any = None
     correlation: Any = None
     ventilation: Any = None
+    cases: Any = None
 
 
 def shipped_cities() -> dict[str, Path]:
@@ -113,9 +115,10 @@ def load_city(city: Path | str) -> City:
         head = _head(document, problems)
     parts.levels = _inline(document, "level", Level, problems, set())
     parts.recording = _recording(document, problems)
-    parts.desk = _desk(document, problems)
-    parts.correlation = _correlation(document, problems)
-    parts.ventilation = _ventilation(document, problems)
+    parts.desk = _table(document, "desk", (DeskPolicy, LevelPolicy), problems)
+    parts.correlation = _table(document, "correlation", (Correlation, CauseRule, NetworkRule, RainRule), problems)
+    parts.ventilation = _table(document, "ventilation", (Ventilation, Fan), problems)
+    parts.cases = _table(document, "cases", (CasePolicy, Deadlines), problems)
     _settings(document, problems)
     for name, single, of in TABLES:
         ids = parts.ids[name] = set()
@@ -175,6 +178,7 @@ def write_city(city: City, folder: Path | str, settings: EngineSettings | None =
         text += [table(f"[[correlation.{name}]]", _timed(rule)) for rule in getattr(city.correlation, name)]
     if city.correlation.rain is not None:
         text.append(table("[correlation.rain]", _timed(city.correlation.rain)))
+    text += [table("[[cases.level]]", _desk_fields(level)) for level in city.cases.level]
     if city.ventilation is not None:
         whole = {name: value for name, value in _fields(city.ventilation).items() if name != "fan"}
         text.append(table("[ventilation]", {name: _span(value) for name, value in whole.items()}))
@@ -211,7 +215,7 @@ def _settings_fields(settings: EngineSettings) -> dict[str, Any]:
     return dict(settings) | spans | {"time": times}
 
 
-def _desk_fields(policy: DeskPolicy | LevelPolicy) -> dict[str, Any]:
+def _desk_fields(policy: DeskPolicy | LevelPolicy | Deadlines) -> dict[str, Any]:
     known = {name: value for name, value in _fields(policy).items() if name != "level"}
     return {
         name: _time_text(value) if type(value) is int and name != "rank" else value for name, value in known.items()
@@ -262,28 +266,13 @@ def _recording(document: Document, problems: Problems) -> Entry[RecordingFormat]
     )
 
 
-def _desk(document: Document, problems: Problems) -> Entry[DeskPolicy] | None:
-    if "desk" not in document.data:
+def _table(document: Document, name: str, of: tuple[type[Any], ...], problems: Problems) -> Entry[Any] | None:
+    """A table of the first class that has entries of its own, of the others."""
+    if name not in document.data:
         return None
-    known = [field.name for field in (*fields(DeskPolicy), *fields(LevelPolicy))]
-    parse = TypeAdapter(DeskPolicy).validate_python
-    return validated(parse, Table(document, "desk"), 0, document.data["desk"], known, problems)
-
-
-def _correlation(document: Document, problems: Problems) -> Entry[Correlation] | None:
-    if "correlation" not in document.data:
-        return None
-    known = [field.name for of in (Correlation, CauseRule, NetworkRule, RainRule) for field in fields(of)]
-    parse = TypeAdapter(Correlation).validate_python
-    return validated(parse, Table(document, "correlation"), 0, document.data["correlation"], known, problems)
-
-
-def _ventilation(document: Document, problems: Problems) -> Entry[Ventilation] | None:
-    if "ventilation" not in document.data:
-        return None
-    known = [field.name for field in (*fields(Ventilation), *fields(Fan))]
-    parse = TypeAdapter(Ventilation).validate_python
-    return validated(parse, Table(document, "ventilation"), 0, document.data["ventilation"], known, problems)
+    known = [field.name for one in of for field in fields(one)]
+    parse = TypeAdapter(of[0]).validate_python
+    return validated(parse, Table(document, name), 0, document.data[name], known, problems)
 
 
 def _settings(document: Document, problems: Problems) -> EngineSettings | None:
@@ -313,5 +302,6 @@ def _city(head: _CityFile | None, parts: Parts) -> City:
         desk=parts.desk.item if parts.desk is not None else DeskPolicy(),
         report_rules=tuple(entry.item for entry in parts.reports),
         correlation=parts.correlation.item if parts.correlation is not None else Correlation(),
+        cases=parts.cases.item if parts.cases is not None else CasePolicy(),
         ventilation=parts.ventilation.item if parts.ventilation is not None else None,
     )

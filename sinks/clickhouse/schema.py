@@ -23,7 +23,7 @@ from domain.errors import SinkError, SinkRefused
 from sinks.clickhouse.client import translated
 from sinks.clickhouse.codecs import pack_numbers
 from sinks.clickhouse.native import Column, Dictionary, encode
-from sinks.clickhouse.views import VIEWS
+from sinks.clickhouse.views import LATER, VIEWS
 
 __all__ = [
     "AGGREGATES",
@@ -337,7 +337,7 @@ ALTER TABLE alert_events
 )
 
 # Version 6: what the city's policy made of alerts.
-_POLICY = (
+_GRADED = (
     f"""
 ALTER TABLE alert_events
     ADD COLUMN IF NOT EXISTS rules Array({_NAME}) COMMENT 'of the city''s policy, that made it so grave',
@@ -366,6 +366,13 @@ CREATE TABLE commands (
 ) ENGINE = ReplacingMergeTree PARTITION BY toYYYYMM(ts) ORDER BY (asset, ts, command, seq)
 """,
 )
+
+_CASE_POLICY = """
+CREATE TABLE case_policy (
+    rank Array(UInt8), dispatch_s Array(Float64) COMMENT 'from the opening of a case; 0: no time is set',
+    accept_s Array(Float64), handle_s Array(Float64), close_s Array(Float64)
+) ENGINE = ReplacingMergeTree ORDER BY tuple()
+"""
 
 #: What each version adds to the one before. Entries that were released are never changed, only followed.
 MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
@@ -404,8 +411,8 @@ ALTER TABLE alert_events
     _REVISED,
     (*_DESK, _CITY, *VIEWS),
     (*_REPORTS,),
-    _POLICY,
-    (*_COMMANDS,),
+    _GRADED,
+    (*_COMMANDS, _CASE_POLICY, *LATER),
 )
 
 VERSION: Final = len(MIGRATIONS)
@@ -478,6 +485,21 @@ def load_registry(client: Client, city: City) -> None:
         client.insert(
             "city", [[city.name, city.timezone, levels]], ["name", "timezone", "levels"], settings={"async_insert": 0}
         )
+        client.insert(
+            "case_policy",
+            [[[level.rank for level in city.cases.level], *_seconds(city)]],
+            ["rank", *_POLICY],
+            settings={"async_insert": 0},
+        )
+
+
+_POLICY: Final = ("dispatch_s", "accept_s", "handle_s", "close_s")
+
+
+def _seconds(city: City) -> list[list[float]]:
+    """The times that are set for cases, by stage and level."""
+    names = (f"{name.removesuffix('_s')}_within" for name in _POLICY)
+    return [[getattr(level, name) / SECOND for level in city.cases.level] for name in names]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from sinks.clickhouse.views import alerts, cases, networks, sensors, zones
+from sinks.clickhouse.views import alerts, cases, commands, networks, sensors, zones
 
-__all__ = ["VIEWS"]
+__all__ = ["LATER", "VIEWS"]
 
 #: In the order in which they are made: a view stands after those that it reads.
 VIEWS: Final = (*alerts.VIEWS, *sensors.VIEWS, *networks.VIEWS, *zones.VIEWS, *cases.VIEWS)
+
+#: What version 5 puts in the place of some, and adds.
+LATER: Final = (*cases.LATER, *commands.LATER)
