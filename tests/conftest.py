@@ -32,8 +32,12 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.enviro
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of the shared embedded directory come last: as long as it is open, a process can open no other."""
-    items.sort(key=lambda item: "directory" in getattr(item, "fixturenames", ()))
+    """Tests of the shared embedded directory come last: as long as it is open, a process can open no other.
+
+    Those in tests/flows open one after the other.
+    """
+    flows = ROOT / "tests" / "flows"
+    items.sort(key=lambda item: "directory" in getattr(item, "fixturenames", ()) and flows not in item.path.parents)
 
 
 @pytest.fixture(scope="session")

@@ -63,7 +63,7 @@ class Halfway:
                 if self.reached.is_set():
                     return
                 if asks and self._is_it(data):
-                    while data.index(b"\r\n\r\n") + 4 == len(data):  # the head came by itself
+                    while 0 <= data.find(b"\r\n\r\n") == len(data) - 4:  # the head came by itself
                         data += source.recv(1 << 20)
                     target.sendall(data[: self._half(data)])
                     self.reached.set()
