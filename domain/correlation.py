@@ -52,6 +52,7 @@ class NetworkRule:
     slowest: Positive  # m/s
     fastest: Annotated[float, Field(strict=True, gt=0)] = float("inf")  # m/s
     tolerance: Nanoseconds = MINUTE  # ns: onsets are known only so well
+    reach: NotNegative = 0.0  # m: signs of one cause may lie so far apart along the pipes; 0: as in any network
     felt: NotNegative = 0.0  # m: it is felt so far along the pipes, so that who feels nothing there speaks against it
 
 

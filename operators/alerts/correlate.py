@@ -133,8 +133,8 @@ class Correlator:
         state.open.remove(case)
         state.waves.pop(case.number, None)
         state.changed.pop(case, None)
+        case.over = True
         if case.cause is not None:  # which may be over by that
-            del case.cause.folded[case.number]
             case.cause.until = max(case.cause.until, now)
             state.changed[case.cause] = None
         for sign in case.signs.values():
@@ -144,7 +144,9 @@ class Correlator:
                     state.waiting.add(sign)
             else:
                 self._forget(sign)
-        case.signs = {}
+        if case.cause is None:
+            case.signs = {}
+        case.folded = {}
         state.rested.add(case)
         state.rested_until.append((now + self._rules.flap_window, case))
         self._forget_rested(now)

@@ -76,7 +76,7 @@ class Lifecycle:
         """What the desk hears at `now` of a case that asks for a level; after a CLEARED the case is over."""
         life = self.state.lives.get(case.number)
         level, rules = self._grading.level(case, asked, life.raised if life else now, now)
-        over = case.lasting == 0 and case.until <= now and not case.folded
+        over = case.lasting == 0 and case.until <= now and not case.outlasted
         events = []
         if life is None:
             life = self.state.lives[case.number] = Life(level, now, rules)
@@ -95,7 +95,7 @@ class Lifecycle:
         return events
 
     def _set_timer(self, case: Case, life: Life, graver: int) -> None:
-        over = FOREVER if case.lasting or case.folded else case.until
+        over = FOREVER if case.lasting or case.outlasted else case.until
         wake = min(life.update_from if case.news else FOREVER, over, graver)
         if wake < life.wake:
             life.wake = wake

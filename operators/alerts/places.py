@@ -41,7 +41,7 @@ class Places:
     """The sites of a city and who their neighbours are.
 
     Two sites are near each other when they are the same, when they lie in one zone within `rules.radius` metres, or
-    when they are assets that a path inside one pipe network joins within `rules.pipe_length` metres. Where the
+    when they are assets that a path inside one pipe network joins within the network's `pipe_length` metres. Where the
     coordinates of one of two sites are unknown, their zone decides (see `Index`).
     """
 
@@ -49,6 +49,7 @@ class Places:
         self.rules = rules
         self._sensors: dict[str, Sensor] = {sensor.id: sensor for sensor in city.sensors}
         self._cameras = city.cameras
+        self._lengths = {rule.network: rule.reach for rule in city.correlation.network}
         self._sites = self._find_sites(city)
         latitudes = [site.lat for site in self._sites.values() if site.located]
         # A city is small enough for a plane that touches the Earth at its middle latitude.
@@ -128,6 +129,10 @@ class Places:
             self._reach[site.key, metres, network] = found
         return found
 
+    def pipe_length(self, network: str) -> float:
+        """How far apart signs of one cause may lie along the pipes of a network, m."""
+        return self._lengths.get(network) or self.rules.pipe_length
+
     def near(self, site: Site) -> Mapping[str, float]:
         """Keys of all sites near `site`, itself among them, with their distances in metres."""
         found = self._near.get(site.key)
@@ -135,7 +140,7 @@ class Places:
             ground = self._over_ground(site, self.rules.radius)
             found = {key: far for key, far in ground if key == site.key or self._sites[key].zone == site.zone}
             for network in self._networks.get(site.key.partition(":")[2], ()):
-                for key, length in self._along(network, site, self.rules.pipe_length):
+                for key, length in self._along(network, site, self.pipe_length(network)):
                     found[key] = min(length, found.get(key, math.inf))
             if len(self._near) >= REMEMBERED:
                 self._near.clear()

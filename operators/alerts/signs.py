@@ -89,12 +89,18 @@ class Case:
     spot: Spot | None = None  # where the arrivals place the cause
     moved: bool = False  # it was placed anew, or its cause was found, since the desk was told
     cause: Case | None = None  # another case that this one is a consequence of; people hear of that one
-    folded: dict[int, Case] = field(default_factory=dict)  # its consequences that are open, by number
+    folded: dict[int, Case] = field(default_factory=dict)  # consequences that were open before it, by number
+    over: bool = False
     held: dict[tuple[str, str], Finding] = field(default_factory=dict)  # of a fault's: what its sensor may not say
 
     def takes(self, sign: Sign) -> bool:
         """Whether a sign near it belongs to it: one speaks for what the other is."""
         return self.kind in sign.kinds or sign.kinds[0] in self.kinds
+
+    @property
+    def outlasted(self) -> bool:
+        """Whether a consequence of it is still open."""
+        return any(not case.over for case in self.folded.values())
 
     def together(self) -> Iterator[Case]:
         """It, and what are its consequences."""
@@ -103,8 +109,8 @@ class Case:
             yield from case.together()
 
     def all_signs(self) -> Iterator[Sign]:
-        """Its signs, and those of its consequences."""
-        return (sign for case in self.together() for sign in case.signs.values())
+        """Its signs, and those of its consequences, each once."""
+        return iter({key: sign for case in self.together() for key, sign in case.signs.items()}.values())
 
 
 def doubts(case: Case) -> dict[str, str]:

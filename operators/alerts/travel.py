@@ -42,8 +42,10 @@ class Travel:
         return any(length <= rule.felt and elapsed > latest(rule, length) for rule, length in self._ways(a, b))
 
     def _ways(self, a: Site, b: Site) -> list[tuple[NetworkRule, float]]:
-        most = self._places.rules.pipe_length
-        found = ((rule, self._places.reach(a, most, rule.network).get(b.key)) for rule in self._rules.values())
+        places = self._places
+        found = (
+            (rule, places.reach(a, places.pipe_length(name), name).get(b.key)) for name, rule in self._rules.items()
+        )
         return [(rule, length) for rule, length in found if length is not None]
 
 
