@@ -69,9 +69,9 @@ class Maintenance:
         return ended
 
     def covers(self, alert: Alert) -> bool:
-        """Whether all that speaks for an alert is in maintenance or out of service."""
+        """Whether all that speaks for an alert is in maintenance or out of service; what people report never is."""
         sources = (*alert.sensors, *alert.cameras)
-        return bool(self.state.until and sources) and all(map(self._covered, sources))
+        return bool(self.state.until and sources and not alert.reports) and all(map(self._covered, sources))
 
     def holds(self, source: str) -> bool:
         """Whether a sensor or a camera is in maintenance or out of service."""
