@@ -13,6 +13,7 @@ from domain.actions import Action
 from domain.commands import CommandEvent
 from domain.findings import AlertEvent, Finding, VideoEvent
 from domain.records import DeadLetter, LateRows
+from domain.reports import Report
 from sinks.clickhouse.blocks import Block
 
 
@@ -42,6 +43,7 @@ class Collected(DynamicSink[Any]):
             "video_events": {repr(astuple(item)) for item in self.of(VideoEvent)},
             "commands": {repr(astuple(item)) for item in self.of(CommandEvent)},
             "operator_actions": {repr(astuple(item)) for item in self.of(Action)},
+            "reports": {repr(astuple(item)) for item in self.of(Report)},
             "dead_letters": {repr(astuple(item)) for item in self.of(DeadLetter)},
             "late_rows": {row for item in self.of(LateRows) for row in _late(item)},
             **blocks,

@@ -21,9 +21,11 @@ from hypothesis import strategies as st
 from domain.actions import Action, Verb
 from domain.city import Camera, City, Level, Sensor, Zone
 from domain.clock import MILLISECOND, SECOND
+from domain.correlation import CauseRule, Correlation, RainRule
 from domain.findings import AlertEvent, AlertEventType
-from domain.monitors import Monitor, Select, VideoRule
+from domain.monitors import Monitor, ReportRule, Select, VideoRule
 from domain.records import DeadLetter
+from domain.reports import Channel, Report
 from domain.settings import EngineSettings
 from domain.streams import Source
 from flows.engine import Engine
@@ -56,6 +58,10 @@ CITY = City(
         Monitor("range", "out_of_range", "sensor-fault", Select(kinds=("gas-lel",)), {}, levels=(2,)),
     ),
     video_rules=(VideoRule("smoke", "gas-leak", 2, supports=("gas-leak",)),),
+    report_rules=(ReportRule("smell", "gas-leak", 1, 2, quiet=5 * SECOND),),
+    correlation=Correlation(
+        (CauseRule("gas-leak", "gas-drift", to=20 * SECOND),), rain=RainRule("gas-drift", ("gas-leak",), lasts=SECOND)
+    ),
 )
 SETTINGS = EngineSettings(shards=3)
 PARTITIONS = {"p0": ("G0", "G1", "G2", "C0"), "p1": ("G3", "G4", "G5", "C1")}
@@ -74,6 +80,11 @@ def _out_of_service(sensor: str, ms: int, value: float) -> bytes:
     verb = Verb.OUT_OF_SERVICE if value > 20 else Verb.IN_SERVICE
     action = Action(UUID(int=ms), verb, (T0 + ms) * MILLISECOND, "li.na", sensor=sensor, reason="works")
     return action.to_json()
+
+
+def _report(sensor: str, ms: int, value: float) -> bytes:
+    zone, channel = f"Z{int(sensor[1:]) % 2}", Channel.INSPECTOR if value > 20 else Channel.CITIZEN
+    return Report(UUID(int=ms), "smell", (T0 + ms) * MILLISECOND, channel, zone=zone, reporter=sensor).to_json()
 
 
 def _event(camera: str, ms: int, confidence: float) -> bytes:
@@ -98,6 +109,8 @@ def _partition(names: tuple[str, ...]) -> st.SearchStrategy[list[tuple[int, byte
             return b"{broken"
         if form == 5:
             return _out_of_service(sensor, ms, value)
+        if form == 6:
+            return _report(sensor, ms, value)
         return _reading(sensor, ms, value)
 
     def build(rows: list[tuple[int, int, str, float, str, int]]) -> list[tuple[int, bytes]]:
@@ -175,6 +188,7 @@ def test_a_stream_with_everything_in_it() -> None:
     """The property above is about something: this stream has findings, alerts, video, late rows and dead letters."""
     tables = _run(_everything(), batch=3).tables()
     assert {"findings", "alert_events", "video_events", "late_rows", "dead_letters", "readings_packed"} <= tables.keys()
+    assert "reports" in tables
     assert {"aggregates_1s_stored", "aggregates_1m_stored", "aggregates_1h_stored"} <= tables.keys()
 
 

@@ -11,7 +11,7 @@ from domain.city import Camera, City, Level, Sensor, Unit, Zone
 from domain.city_files import write_city
 from domain.clock import MILLISECOND, SECOND
 from domain.identity import identify
-from domain.monitors import Monitor, Select, VideoRule
+from domain.monitors import Monitor, ReportRule, Select, VideoRule
 from domain.records import RawBatch
 from domain.settings import EngineSettings
 from sources.recorder import Recorder
@@ -26,6 +26,7 @@ __all__ = [
     "event",
     "messages",
     "reading",
+    "report",
     "write_recording",
     "write_town",
 ]
@@ -62,6 +63,7 @@ CITY = City(
         Monitor("silent", "drop_out", "sensor-fault", _GAS, {}, levels=(2,)),
     ),
     video_rules=(VideoRule("smoke", "gas-leak", 2, supports=("gas-leak",)),),
+    report_rules=(ReportRule("smell", "gas-leak", 2),),
 )
 
 
@@ -78,6 +80,12 @@ def event(camera: str, ms: int, confidence: float = 0.9) -> bytes:
 def action(verb: str, ms: int, **more: object) -> bytes:
     """What somebody does, `ms` after T0."""
     said = {"action": verb, "id": str(identify(verb, ms)), "ts": T0 + ms, "actor": "li.na", "role": "operator"}
+    return json.dumps(said | more).encode()
+
+
+def report(ms: int, **more: object) -> bytes:
+    """A smell of gas in the camera's zone, `ms` after T0."""
+    said = {"report": "smell", "id": str(identify("report", ms)), "ts": T0 + ms, "channel": "inspector", "zone": "Z1"}
     return json.dumps(said | more).encode()
 
 
@@ -112,6 +120,7 @@ def messages(seconds: int = 60) -> Messages:
         send(2, ms, reading("G02", ms + 3_600_000, 1.0))
         send(1, ms + 200, event("C1", ms))
         send(3, ms + 300, action("dispatch", ms, case=f"case {ms}", unit="U-GAS"))
+        send(0, ms + 400, report(ms, reporter=f"grid {ms % 3}", text="smells <of> gas"))
     return {name: sorted(rows, key=lambda row: row[0]) for name, rows in found.items()}
 
 

@@ -13,8 +13,10 @@ from uuid import UUID
 import pytest
 
 from domain.actions import Action, Verb
+from domain.city import City, Zone
 from domain.clock import NEVER, SECOND
 from domain.records import DeadLetter, Frame, RawBatch
+from domain.reports import Channel, Report
 from domain.settings import EngineSettings
 from domain.streams import Partition, Source
 from operators.decode import Decoder
@@ -58,9 +60,9 @@ def _batch(*messages: tuple[float, bytes], at: int = 0) -> RawBatch:
     return RawBatch.of("p", payloads, range(at, at + len(payloads)), recorded)
 
 
-def _intake(partition: Partition, now: float | None = None) -> PartitionIntake:
+def _intake(partition: Partition, now: float | None = None, city: City = CITY) -> PartitionIntake:
     clock = None if now is None else (lambda: T0 + round(now * SECOND))
-    return PartitionIntake(0, "p", partition, Decoder(CITY), LAYOUT, SETTINGS, clock)
+    return PartitionIntake(0, "p", partition, Decoder(city), LAYOUT, SETTINGS, clock)
 
 
 def test_every_row_is_accounted_for() -> None:
@@ -129,6 +131,22 @@ def test_a_prompt_partition_holds_nobody_up() -> None:
     assert last is not None
     known = [action.known for frame in last if isinstance(frame, Frame) for action in frame.actions]
     assert known == [T0 + 7300 * SECOND]  # nothing is known before the time that others may have acted on
+
+
+def test_a_report_comes_to_one_shard_and_none_from_the_future() -> None:
+    """It moves the clock as a reading does; what claims to be ahead of its time is a dead letter."""
+    report = Report(UUID(int=1), "smell", T0 + 5 * SECOND, Channel.CITIZEN, zone="north")
+    ahead = replace(report, id=UUID(int=2), ts=T0 + 3600 * SECOND)
+    city = replace(CITY, zones={"north": Zone("north")})
+    intake = _intake(Given(_batch((5, report.to_json()), (5, ahead.to_json()))), city=city)
+    found = intake.next()
+    assert found is not None
+    assert [frame.reports for frame in found if isinstance(frame, Frame) and frame.reports] == [
+        (replace(report, known=report.ts),)
+    ]
+    (letter,) = (item for item in found if isinstance(item, DeadLetter))
+    assert (letter.reason, letter.payload) == ("from-the-future", ahead.to_json())
+    assert letter.detail.startswith("citizen's report at ")
 
 
 def test_the_end_closes_the_last_pane() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
 
@@ -14,9 +15,10 @@ from detectors.contract import Lane
 from detectors.registry import get
 from domain.clock import MILLISECOND, SECOND
 from domain.errors import SourceError
-from domain.records import Columns
+from domain.records import Columns, RawBatch
 from domain.streams import Source
 from flows.engine import Engine
+from operators.decode import Decoder
 from sinks.clickhouse.client import connect
 from sources import clickhouse
 from sources.clickhouse import open_readings
@@ -61,6 +63,25 @@ def test_every_stored_reading_comes_in_order(stored: Client) -> None:
     assert [(t, name) for name, t, _ in found] == sorted((t, name) for name, t, _ in found)
     ((count,),) = stored.query("SELECT count() FROM readings").result_rows
     assert len(found) == len({row[:2] for row in found}) == count > 3000
+
+
+def test_what_cameras_and_people_said_comes_as_it_was_said(stored: Client) -> None:
+    """Reports as their messages; of a camera whose clock is known to be ahead, the time that it showed."""
+    ahead = {id: replace(camera, clock_offset=2.0) for id, camera in CITY.cameras.items()}
+    source = open_readings(stored, settled=True, cameras=ahead)
+    events, reports = (source.open(name, None).poll() for name in (clickhouse.VIDEO, clickhouse.REPORTS))
+    assert isinstance(events, RawBatch)
+    assert isinstance(reports, RawBatch)
+    decoder = Decoder(replace(CITY, cameras=ahead))
+    wanted = {event.ts for _, event in decoder.decode(events).video}
+    ((stored_at,),) = stored.query(
+        "SELECT groupUniqArray(toUnixTimestamp64Nano(ts)) FROM video_events FINAL"
+    ).result_rows
+    assert wanted == set(stored_at)
+    told = [report for _, report in decoder.decode(reports).reports]
+    ((count,),) = stored.query("SELECT count() FROM reports FINAL").result_rows
+    assert len(told) == count > 5
+    assert told[0].text == "smells <of> gas"
 
 
 @pytest.mark.parametrize("wanted", [50, 100_000])

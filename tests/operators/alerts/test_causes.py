@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 from uuid import UUID
@@ -12,11 +13,11 @@ from hypothesis import strategies as st
 from domain.city import Asset, City
 from domain.clock import MINUTE, SECOND
 from domain.correlation import CauseRule, Correlation
-from domain.findings import AlertEvent, AlertEventType, Finding
+from domain.findings import AlertEvent, AlertEventType, Finding, VideoEvent
 from domain.records import Verdicts
 from operators.alerts.desk import Desk
 from operators.alerts.pager import Page, PagedDesk
-from tests.operators.alerts.town import END, METRE, START, TOWN, finding, video
+from tests.operators.alerts.town import CHANGE, END, METRE, START, TOWN, finding, video
 
 #: L1 measures the road at W1, and P1 the main; L2 the road 200 m on, in another zone.
 STREET = replace(
@@ -110,7 +111,7 @@ def test_what_was_open_before_its_cause_is_told_to_be_its_consequence_at_once():
 def test_what_gets_graver_in_a_consequence_gets_graver_in_its_cause():
     """People have been told to look at the cause, so there they hear of it."""
     records = [flood(50), finding(60, "P1", monitor="burst"), finding(200, "L1", monitor="flood", grade=3, onset=50)]
-    events = told(*(replace(one, phase="change") if one is records[2] else one for one in records))
+    events = told(*(replace(one, phase=CHANGE) if one is records[2] else one for one in records))
     assert lines(events)[3:] == ["200 escalated waterlogging 1 L1", "200 escalated water-burst 1 P1 L1"]
 
 
@@ -143,9 +144,9 @@ STEPS = st.lists(
 )
 
 
-def records_of(steps: list[tuple[int, str, int]]) -> list:
+def records_of(steps: list[tuple[int, str, int]]) -> list[Finding | VideoEvent]:
     """Findings that begin and end, none twice at a time, and video events."""
-    out: list = []
+    out: list[Finding | VideoEvent] = []
     busy: dict[str, int] = {}
     for at, source, lasts in sorted(steps):
         if source == "C1":
@@ -184,11 +185,11 @@ def test_shards_and_interleaving_do_not_matter(steps, shards, random, crash):
     assert _run(records, shards, random, crash) == wanted
 
 
-def _findings(records: list) -> list[Finding]:
+def _findings(records: Sequence[Finding | VideoEvent]) -> list[Finding]:
     return [record for record in records if isinstance(record, Finding)]
 
 
-def _run(records: list, shards: int, random, crash: bool) -> list[AlertEvent]:
+def _run(records: Sequence[Finding | VideoEvent], shards: int, random, crash: bool) -> list[AlertEvent]:
     desk = Desk(STREET, shards)
     events: list[AlertEvent] = []
     ends = sorted({record.ts for record in records})

@@ -14,7 +14,7 @@ from domain.monitors import Monitor, Select
 from domain.records import Verdicts
 from operators.alerts.desk import Desk
 from tests.operators.alerts import town
-from tests.operators.alerts.town import END, START, TOWN, finding, video
+from tests.operators.alerts.town import CHANGE, END, START, TOWN, finding, video
 
 RAIN = Monitor("rain", "threshold", "rain", Select(kinds=("rain",)), levels=(0,))
 CITY = replace(
@@ -92,7 +92,7 @@ def test_rain_speaks_against_a_burst_and_takes_its_water_away():
 def test_who_should_feel_it_and_does_not_speaks_against_it():
     """P2, 550 m along the main, must feel a burst of P1 within 115 s; P3, 900 m farther, need not."""
     first = finding(50, "P1", monitor="burst")
-    graver = replace(first, phase="change", ts=START + 100 * SECOND, known=START + 100 * SECOND, level=2)
+    graver = replace(first, phase=CHANGE, ts=START + 100 * SECOND, known=START + 100 * SECOND, level=2)
     assert last(first, graver, until=101).against == ()
     later = replace(graver, ts=START + 200 * SECOND, known=START + 200 * SECOND)
     alert = last(first, later, until=201)
@@ -106,7 +106,7 @@ def test_who_should_feel_it_and_does_not_speaks_against_it():
 def test_a_camera_that_sees_other_things_speaks_against_what_it_does_not_see():
     """C1 looks at M1's street: it is there, as it has spoken since, and saw no water."""
     flood = replace(finding(50, "G1", monitor="flood"))
-    again = replace(flood, phase="change", ts=START + 300 * SECOND, known=START + 300 * SECOND, level=2)
+    again = replace(flood, phase=CHANGE, ts=START + 300 * SECOND, known=START + 300 * SECOND, level=2)
     assert last(flood, VIDEO[1], again, until=301).against[1:] == ()
     alert = last(flood, VIDEO[0], again, until=301)
     assert alert.against[1:] == ("camera C1, 100 m away, sees nothing of it",)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -28,12 +29,12 @@ CITY = replace(
 )
 
 
-def report(at: float, type: str = "gas-smell", by: str = "citizen", **more) -> Report:
+def report(at: float, type: str = "gas-smell", by: str = "citizen", **more: Any) -> Report:
     """A report at so many seconds, at M1 where nothing else is said."""
     ts = START + round(at * SECOND)
-    place = {} if {"zone", "lon", "asset"} & more.keys() else {"asset": "M1"}
+    place: dict[str, Any] = {} if {"zone", "lon", "asset"} & more.keys() else {"asset": "M1"}
     id = identify("report", ts, type, by, more.get("reporter", ""))
-    return Report(id, type, ts, Channel(by), known=ts, **place, **more)
+    return Report(id, type, ts, Channel(by), known=ts, **(place | more))
 
 
 def told(*records, until: float = 5000) -> list[AlertEvent]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise, permutations
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -28,7 +29,7 @@ PIPES = st.lists(
 )
 
 
-def net(pipes: list[tuple[str, str, float]], **rule: float) -> City:
+def net(pipes: list[tuple[str, str, float]], fastest: float = 100.0) -> City:
     """A network of five manholes without coordinates, each in a zone of its own."""
     return City(
         "net",
@@ -36,7 +37,7 @@ def net(pipes: list[tuple[str, str, float]], **rule: float) -> City:
         tuple(Sensor(f"s{node}", "level", "m", node, node) for node in NODES),
         assets={node: Asset(node, "manhole", node) for node in NODES},
         pipes=tuple(Pipe(f"p{i}", "drain", a, b, length) for i, (a, b, length) in enumerate(pipes)),
-        correlation=Correlation(network=(NetworkRule("drain", **{"slowest": 0.5, "tolerance": MINUTE} | rule),)),
+        correlation=Correlation(network=(NetworkRule("drain", 0.5, fastest, MINUTE),)),
     )
 
 
@@ -78,9 +79,9 @@ def test_a_consequence_comes_no_sooner_than_the_fastest_and_no_later_than_the_sl
         assert travel.follows("drain", length, lag * SECOND) == (
             round(length / 2 * SECOND) / SECOND - 60 <= lag <= round(length / 0.5 * SECOND) / SECOND + 60
         )
-    case = Stood(places.of_sensor("sA"), "gas-leak", 0)
-    sign = Stood(places.of_sensor(f"s{other}"), "waterlogging", lag * SECOND)
-    open: Index = Index()
+    case: Any = Stood(places.of_sensor("sA"), "gas-leak", 0)
+    sign: Any = Stood(places.of_sensor(f"s{other}"), "waterlogging", lag * SECOND)
+    open: Index[Any] = Index()
     open.add(case)
     assert (causes.of(sign, open) is case) == fits
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
+from dataclasses import replace
 from datetime import datetime
 from itertools import pairwise
 from typing import Any
@@ -20,6 +21,7 @@ from domain.actions import Action, Origin, Verb
 from domain.clock import MILLISECOND, TS_MAX, TS_MIN
 from domain.identity import identify
 from domain.records import Columns, Decoded, RawBatch
+from domain.reports import Channel, Report
 from operators.decode import Decoder, Reject
 from operators.decode.reject import MAX_ROWS
 from tests.operators.decode import naive_decode
@@ -288,6 +290,44 @@ def test_an_action_that_cannot_be_used(change: dict[str, Any], reason: Reject) -
     decoded = decode(orjson.dumps(message))
     assert [letter.reason for letter in decoded.dead] == [reason]
     assert not decoded.actions
+
+
+def test_a_camera_with_a_clock_that_is_off() -> None:
+    """Its events are put right as they come in, and bear the id of the right time."""
+    fast = replace(CITY, cameras={"C1": replace(CITY.cameras["C1"], clock_offset=-1.5)})
+    event = b'{"camera":"C1","ts":%d,"type":"waterlogging","confidence":0.93}' % MS
+    ((_, found),) = Decoder(fast).decode(RawBatch.of("p", [event], [0], [0])).video
+    assert found.ts == MS * MILLISECOND + 1_500_000_000
+    assert found.id == identify("video", "C1", found.ts, "waterlogging")
+
+
+def test_reports_stand_beside_readings() -> None:
+    """With where they stood; a broken one takes nothing else of its list along."""
+    seen = Report(UUID(int=1), "gas-smell", MS * MILLISECOND, Channel.CITIZEN, 115.5, 33.5, text="a\nb")
+    reading = b'{"sensor":"G1","ts":1764000000123,"value":1.5}'
+    decoded = decode(reading, b"[" + reading + b',{"report":"x"},' + seen.to_json() + b"]")
+    assert decoded.reports == ((1, seen),)
+    assert decoded.reports[0][1].origin == Origin("p", 101, 2, 1)
+    assert len(decoded) == 2
+    assert [letter.reason for letter in decoded.dead] == [Reject.BAD_REPORT]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"asset": "elsewhere"}, Reject.UNKNOWN_ASSET),
+        ({"zone": "elsewhere"}, Reject.UNKNOWN_ZONE),
+        ({"lon": 1.0}, Reject.BAD_REPORT),
+        ({}, Reject.BAD_REPORT),
+        ({"zone": "elsewhere", "colour": "red"}, Reject.BAD_REPORT),
+    ],
+)
+def test_a_report_that_cannot_be_used(change: dict[str, Any], reason: Reject) -> None:
+    """It becomes a dead letter with its reason."""
+    message = {"report": "gas-smell", "id": str(UUID(int=1)), "ts": MS, "channel": "citizen"} | change
+    decoded = decode(orjson.dumps(message))
+    assert [letter.reason for letter in decoded.dead] == [reason]
+    assert not decoded.reports
 
 
 def test_a_message_ends_where_it_ends() -> None:

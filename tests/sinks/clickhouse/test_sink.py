@@ -22,6 +22,7 @@ from domain.errors import SinkError, SinkRefused
 from domain.findings import Alert, AlertEvent, AlertEventType, Finding, Phase, Samples, Verdict, VideoEvent
 from domain.identity import identify
 from domain.records import DeadLetter, LateRows
+from domain.reports import Channel, Report
 from sinks.clickhouse.blocks import Block, Blocks
 from sinks.clickhouse.read import findings_of, standing_alerts
 from sinks.clickhouse.schema import AGGREGATES, settle
@@ -264,6 +265,27 @@ def test_what_people_do_is_read_back(client: Client) -> None:
     (standing,) = standing_alerts(client)
     assert standing.alert == alert
     assert standing.type is AlertEventType.SHELVED
+
+
+def test_reports_and_what_speaks_against_are_read_back(client: Client) -> None:
+    """A report as it was told, once however often it came; and the alert that is a consequence."""
+    report = Report(
+        identify("report"), "gas-smell", START, Channel.CITIZEN, 115.5, 33.5, confidence=0.8, text="<b>\n", known=START
+    )
+    event = alert_event(0, AlertEventType.RAISED, 1)
+    alert = replace(event.alert, against=("no rain", "x"), reports=(report.id,), cause=identify("cause"))
+    writer = Writer(client, SENSORS)
+    for _ in range(2):
+        writer.write([report, replace(event, alert=alert)])
+    columns = "id, type, toUnixTimestamp64Nano(ts), channel, lon, lat, zone, asset, confidence, text, picture, reporter"
+    assert client.query(f"SELECT {columns} FROM reports FINAL").result_rows == [
+        (report.id, "gas-smell", START, "citizen", 115.5, 33.5, "", "", 0.8, "<b>\n", "", "")
+    ]
+    (standing,) = standing_alerts(client)
+    assert standing.alert == alert
+    writer.write([replace(event, seq=1, alert=event.alert)])
+    (standing,) = standing_alerts(client)
+    assert standing.alert.cause is None
 
 
 class Flaky:
