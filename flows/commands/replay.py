@@ -28,7 +28,7 @@ from flows.engine import Engine
 from flows.options import CityName, Workers, moment
 from flows.run import Cluster, stopping
 from sinks.clickhouse.client import Dsn, connect, drop_database
-from sinks.clickhouse.read import alerts_of, rows_per_table
+from sinks.clickhouse.read import alerts_of, orders_of, rows_per_table
 from sources.journal import WithJournal
 from workbench.labels import Score, events_of, score
 from workbench.monitors import monitors_for
@@ -136,9 +136,12 @@ class _Job:
             Engine(self.city, self.settings, source, target, cluster=Cluster(self.workers)).run(stop)
         client = connect(target)
         raised = alerts_of(client)
-        rows = rows_per_table(client)
+        rows, orders = rows_per_table(client), orders_of(client)
         client.close()
         console.print(f"[dim]{target}: " + ", ".join(f"{name} {count:,}" for name, count in rows.items() if count))
+        if orders:
+            told = ", ".join(f"{count:,} {order}" for order, count in orders.items())
+            console.print(f"[dim]orders to the field that would have been sent: {told}")
         return raised
 
 

@@ -12,7 +12,7 @@ from clickhouse_connect.driver.client import Client
 from domain.findings import Alert, AlertEvent, AlertEventType, Finding, Phase, Samples, Verdict
 from sinks.clickhouse.client import translated
 
-__all__ = ["STORED", "alerts_of", "findings_of", "rows_per_table", "standing_alerts"]
+__all__ = ["STORED", "alerts_of", "findings_of", "orders_of", "rows_per_table", "standing_alerts"]
 
 #: The tables that hold what the engine found, in the order of a reading's way through it.
 STORED = (
@@ -31,6 +31,15 @@ STORED = (
 )
 
 _TIMES = frozenset({"ts", "known", "onset", "raised", "updated", "cleared", "acknowledged", "shelved_until", "closed"})
+
+
+def orders_of(client: Client) -> dict[str, int]:
+    """How many orders to the field were given, by what they say."""
+    with translated():
+        found = client.query(
+            "SELECT step, count() FROM commands FINAL WHERE toUnixTimestamp64Milli(expires) > 0 GROUP BY step ORDER BY step"
+        ).result_rows
+    return {str(step): int(count) for step, count in found}
 
 
 def alerts_of(client: Client) -> list[Alert]:
