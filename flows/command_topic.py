@@ -40,11 +40,11 @@ def command_topic(city: City, url: str, *, live: bool) -> dict[str, CommandTopic
     brokers, _, topic = url.removeprefix("kafka://").partition("/")
     if not url.startswith("kafka://") or not brokers or not topic:
         raise _problem(f"expected kafka://BROKERS/TOPIC, got {url!r}")
+    refuse_password(f"kafka://{brokers}", "--commands", "LIFELINE_KAFKA_SASL_USERNAME, LIFELINE_KAFKA_SASL_PASSWORD")
     if city.ventilation is None:
         raise _problem("expected a city with a [ventilation] table in city.toml: without it nothing is ordered")
     if not live:
         raise _problem("orders are sent for a live stream only, not for one that was recorded or is simulated")
-    refuse_password(f"kafka://{brokers}", "--commands", "LIFELINE_KAFKA_SASL_USERNAME, LIFELINE_KAFKA_SASL_PASSWORD")
     return {"commands": CommandTopic(brokers, topic)}
 
 

@@ -37,7 +37,8 @@ def orders_of(client: Client) -> dict[str, int]:
     """How many orders to the field were given, by what they say."""
     with translated():
         found = client.query(
-            "SELECT step, count() FROM commands FINAL WHERE toUnixTimestamp64Milli(expires) > 0 GROUP BY step ORDER BY step"
+            "SELECT step, count() FROM commands FINAL WHERE toUnixTimestamp64Milli(expires) > 0 "
+            "GROUP BY step ORDER BY step"
         ).result_rows
     return {str(step): int(count) for step, count in found}
 

@@ -41,6 +41,9 @@ EMPTY = {
     "Where more is parked than planned, or outside the lines",
     "Floods",
     "Cases that are open",
+    "Overdue cases",
+    "Places that come again in 30 days",
+    "Commands to the field",
     "Crack width, mm",
 }
 

@@ -119,6 +119,7 @@ def test_what_listens_is_seen() -> None:
         ("--dsn", "postgres://ann:sesame@127.0.0.1:1/x", "dsn"),
         ("--alertmanager", "http://ann:sesame@127.0.0.1:1", "LIFELINE_ALERTMANAGER_PASSWORD"),
         ("--kafka-alerts", "kafka://ann:sesame@127.0.0.1:1/alerts", "LIFELINE_KAFKA_SASL_PASSWORD"),
+        ("--commands", "kafka://ann:sesame@127.0.0.1:1/orders", "LIFELINE_KAFKA_SASL_PASSWORD"),
         ("", "kafka://ann:sesame@127.0.0.1:1/readings", "LIFELINE_KAFKA_SASL_PASSWORD"),
     ],
 )

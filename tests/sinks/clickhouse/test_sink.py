@@ -18,13 +18,14 @@ from hypothesis import strategies as st
 
 from domain.actions import Action, Verb
 from domain.clock import NEVER, SECOND
+from domain.commands import CommandEvent, Step
 from domain.errors import SinkError, SinkRefused
 from domain.findings import Alert, AlertEvent, AlertEventType, Finding, Phase, Samples, Verdict, VideoEvent
 from domain.identity import identify
 from domain.records import DeadLetter, LateRows
 from domain.reports import Channel, Report
 from sinks.clickhouse.blocks import Block, Blocks
-from sinks.clickhouse.read import findings_of, standing_alerts
+from sinks.clickhouse.read import findings_of, orders_of, standing_alerts
 from sinks.clickhouse.schema import AGGREGATES, settle
 from sinks.clickhouse.sink import Writer
 from tests.sinks.clickhouse.streams import PANES, SENSORS, START, Pane, aggregates_of, panes_of, rows_of, statistics
@@ -286,6 +287,42 @@ def test_reports_and_what_speaks_against_are_read_back(client: Client) -> None:
     writer.write([replace(event, seq=1, alert=event.alert)])
     (standing,) = standing_alerts(client)
     assert standing.alert.cause is None
+
+
+def test_a_command_is_read_back(client: Client) -> None:
+    """Every step once, and what became of it all in one row."""
+    command, asked = identify("command"), identify("finding")
+
+    def step(seq: int, step: Step, seconds: int, why: str = "asked for", expires: int = 0) -> CommandEvent:
+        ts = START + seconds * SECOND
+        by = "lifeline" if expires else "T1"
+        return CommandEvent(
+            identify(command, seq), command, seq, step, ts, "T1", by, why, asked, "F1", 20.0 - seq, expires, 5 * SECOND
+        )
+
+    steps = [
+        step(0, Step.BLOCKED, 0, "people-inside"),
+        step(1, Step.SELECT, 10, expires=START + 40 * SECOND),
+        step(2, Step.OPERATE, 15, expires=START + 40 * SECOND),
+        step(3, Step.CONFIRMED, 75, "by F1"),
+        step(4, Step.STOP, 300, "not asked for any more", expires=START + 400 * SECOND),
+        step(5, Step.ENDED, 315, "stopped"),
+    ]
+    writer = Writer(client, SENSORS)
+    for some in (steps, steps[3:]):
+        writer.write(some)
+    stored = client.query(
+        "SELECT id, command, seq, step, by, finding, run FROM commands FINAL ORDER BY seq"
+    ).result_rows
+    assert stored[2] == (steps[2].id, command, 2, "operate", "lifeline", asked, 5 * SECOND)
+    assert len(stored) == 6
+    assert orders_of(client) == {"operate": 1, "select": 1, "stop": 1}
+    assert client.query(
+        "SELECT command, asset, finding, blocked_by, end_reason, outcome, to_confirm_s, ran_s, gas_before, gas_after "
+        "FROM command_runs"
+    ).result_rows == [
+        (str(command), "T1", str(asked), "people-inside", "stopped", "confirmed", 60, 300, 18, 15)
+    ]  # fmt: skip
 
 
 class Flaky:
