@@ -1,4 +1,4 @@
-"""The console's words in English and Chinese, and what to do first about each kind of alert."""
+"""The console's words in English and Chinese."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import tomllib
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
+
+from domain.runbooks import runbook
 
 __all__ = ["LANGUAGES", "Words", "language_of"]
 
@@ -47,8 +49,7 @@ class Words:
 
     def runbook(self, kind: str) -> list[str]:
         """What to do first about an alert of a kind, step by step."""
-        books = _file("runbooks.toml")
-        return list(books.get(kind, books["other"])[self.language])
+        return list(runbook(kind, self.language))
 
 
 def language_of(chosen: str, accepted: str) -> str:

@@ -156,6 +156,7 @@ class Mail(_Receiver):
     )
     sender: _Address
     to: Annotated[tuple[_Address, ...], Field(min_length=1)]
+    language: Literal["en", "zh"] = Field(default="en", description="of what to do first")
     heartbeats: Literal[False] = False
 
     @model_validator(mode="after")

@@ -11,6 +11,7 @@ from typing import Annotated, TypeAlias
 import typer
 
 from domain import receivers as settings
+from domain.answers import Answering
 from domain.city import City
 from domain.errors import ConfigError, Problem
 from domain.findings import AlertEvent
@@ -71,10 +72,11 @@ def receivers(
     attempts
         Of one request: more than one where there is no outbox that tries again.
     """
+    answering = Answering(city)
     return {
         one.name: Receiver(
             one.name,
-            _channel(one, city, attempts),
+            _channel(one, city, answering, attempts),
             partial(_wants, one, city),
             limit=one.spool,
             heartbeats=one.heartbeats,
@@ -88,10 +90,10 @@ def _wants(one: settings.Receiver, city: City, event: AlertEvent, desk: str, at:
     return one.wants(event, city, desk, at)
 
 
-def _channel(one: settings.Receiver, city: City, attempts: int) -> Callable[[], Channel]:
+def _channel(one: settings.Receiver, city: City, answering: Answering, attempts: int) -> Callable[[], Channel]:
     match one:
         case Webhook():
-            return partial(WebhookWriter, _poster(one, attempts), _key(one), one.name)
+            return partial(WebhookWriter, _poster(one, attempts), _key(one), one.name, answering=answering)
         case Mail():
             return partial(MailWriter, one, city)
         case Cap():
@@ -109,7 +111,7 @@ def _channel(one: settings.Receiver, city: City, attempts: int) -> Callable[[], 
                 attempts=attempts,
             )
         case Kafka():
-            return partial(KafkaWriter, one.brokers, one.topic, one.timeout, one.name)
+            return partial(KafkaWriter, one.brokers, one.topic, one.timeout, one.name, answering)
 
 
 def _poster(one: Webhook | Cap, attempts: int) -> Poster:

@@ -18,11 +18,13 @@ from xml.etree import ElementTree
 from zoneinfo import ZoneInfo
 
 from domain import metrics
+from domain.answers import Answering, Answers
 from domain.city import City
 from domain.clock import SECOND
 from domain.errors import SinkError
 from domain.findings import Alert, AlertEvent, AlertEventType
 from domain.receivers import Cap
+from domain.traces import Trace
 from sinks.channel import Channel, Note, Told
 from sinks.http import Poster
 from sinks.webhook import stamped
@@ -79,13 +81,14 @@ class CapWriter(Channel):
 
     def __init__(self, settings: Cap, city: City, outlet: Outlet) -> None:
         self._settings, self._city, self._outlet = settings, city, outlet
+        self._answering = Answering(city)
 
     def send(self, notes: Sequence[Note]) -> int:
         """The first."""
         note = notes[0]
         if note.before is None and not _stands(note.event.alert):
             return 1
-        self._outlet.put(str(note.event.id), render(note, self._settings, self._city))
+        self._outlet.put(str(note.event.id), render(note, self._settings, self._city, self._answering))
         metrics.SINK_ROWS.labels(self._settings.name, "alerts").inc()
         return 1
 
@@ -143,9 +146,10 @@ def folder_of(url: str) -> Path | None:
     return Path(unquote(parts.netloc + parts.path)) if parts.scheme == "file" else None
 
 
-def render(note: Note, settings: Cap, city: City) -> bytes:
+def render(note: Note, settings: Cap, city: City, answering: Answering) -> bytes:
     """One message as XML in UTF-8."""
     event, zone = note.event, ZoneInfo(city.timezone)
+    answers = answering.of(event.alert, event.ts)
     root = ElementTree.Element("alert", xmlns=NAMESPACE)
     _put(root, "identifier", str(event.id))
     _put(root, "sender", settings.sender)
@@ -161,12 +165,14 @@ def render(note: Note, settings: Cap, city: City) -> bytes:
     if note.before is not None:
         _put(root, "references", _reference(note.before, settings.sender, zone))
     _put(root, "incidents", str(event.alert.id))
-    _info(root, event, settings, city, zone)
+    _info(root, event, settings, city, zone, answers)
     written: bytes = ElementTree.tostring(root, "utf-8", xml_declaration=True)
     return written
 
 
-def _info(root: ElementTree.Element, event: AlertEvent, settings: Cap, city: City, zone: ZoneInfo) -> None:
+def _info(
+    root: ElementTree.Element, event: AlertEvent, settings: Cap, city: City, zone: ZoneInfo, answers: Answers
+) -> None:
     alert, unit = event.alert, city.units.get(event.alert.owner)
     info = ElementTree.SubElement(root, "info")
     _put(info, "language", settings.language)
@@ -190,6 +196,10 @@ def _info(root: ElementTree.Element, event: AlertEvent, settings: Cap, city: Cit
     _put(info, "senderName", city.name)
     _put(info, "headline", alert.summary)
     _put(info, "description", "; ".join((alert.summary, *alert.support)))
+    inside = settings.scope != "Public"  # first steps, people and readings are for those who answer
+    if inside and _stands(alert):
+        language = "zh" if settings.language.lower().startswith("zh") else "en"
+        _put(info, "instruction", " ".join(answers.first[language]))
     _put(info, "contact", ", ".join(filter(None, (unit.name, unit.contact))) if unit else alert.owner)
     levels = {level.rank: level.name for level in city.levels}
     values = {
@@ -198,7 +208,14 @@ def _info(root: ElementTree.Element, event: AlertEvent, settings: Cap, city: Cit
         "asset": alert.asset,
         "unit": alert.owner,
         "corroboration": f"{alert.corroboration:.2f}",
+        "rules": ", ".join(alert.rules),
+        "exposed": ", ".join(answers.affected.exposed),
+        "hanging": str(answers.affected.assets or ""),
+        "clips": " ".join(alert.clips),
     }
+    if inside:
+        values["on duty"] = "; ".join(answers.responsible.on_duty)
+        values |= {f"readings {trace.sensor} {trace.monitor}": _trace(trace, zone) for trace in alert.traces}
     for name, value in values.items():
         if value:
             parameter = ElementTree.SubElement(info, "parameter")
@@ -208,6 +225,13 @@ def _info(root: ElementTree.Element, event: AlertEvent, settings: Cap, city: Cit
     _put(area, "areaDesc", alert.place or alert.asset or alert.zone or city.name)
     if alert.lat or alert.lon:
         _put(area, "circle", f"{alert.lat:.6f},{alert.lon:.6f} {alert.radius / 1000:.3f}")
+
+
+def _trace(trace: Trace, zone: ZoneInfo) -> str:
+    """What a sensor said, in numbers; the readings themselves are in the database."""
+    numbers = f"{trace.value:.4g}, baseline {trace.baseline:.4g}, score {trace.score:.4g} of {trace.threshold:.4g}"
+    by = f"{trace.monitor} ({trace.detector} {trace.config})"
+    return f"{numbers}, by {by}, {_time(trace.since, zone)} to {_time(trace.until, zone)}"
 
 
 def _stands(alert: Alert) -> bool:

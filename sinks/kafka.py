@@ -11,6 +11,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka import Message as Delivered
 
 from domain import metrics
+from domain.answers import Answering
 from domain.errors import SinkError, SinkRefused
 from domain.findings import AlertEvent
 from domain.kafka import advice, bootstrap, security
@@ -51,11 +52,15 @@ class KafkaWriter(Channel):
         Seconds in which a message must be delivered, retries included.
     label
         Of this topic's receiver, in metrics.
+    answering
+        Knows the city; None: messages have no answers.
     """
 
-    def __init__(self, brokers: str, topic: str, timeout: float = 30.0, label: str = "kafka") -> None:
+    def __init__(
+        self, brokers: str, topic: str, timeout: float = 30.0, label: str = "kafka", answering: Answering | None = None
+    ) -> None:
         self._place = f"Kafka {topic} at {brokers}"
-        self.topic, self._label = topic, label
+        self.topic, self._label, self._answering = topic, label, answering
         self._timeout = timeout
         self._failed: KafkaError | None = None
         self._refused: KafkaError | None = None  # what the broker has against us, whatever we send
@@ -76,7 +81,7 @@ class KafkaWriter(Channel):
     def write(self, messages: Sequence[Message]) -> None:
         """Hand messages to the producer; raises SinkError when its queue stays full."""
         for message in messages:
-            payload = encode(message)
+            payload = encode(message, self._answering)
             try:
                 self._produce(key(message), payload)
             except BufferError:

@@ -19,6 +19,7 @@ from typing import ClassVar, Final
 from zoneinfo import ZoneInfo
 
 from domain import metrics
+from domain.answers import Affected, Answering
 from domain.city import City
 from domain.clock import SECOND
 from domain.errors import SinkError, SinkRefused
@@ -59,6 +60,7 @@ class MailWriter(Channel):
 
     def __init__(self, settings: Mail, city: City) -> None:
         self._settings, self._city = settings, city
+        self._answering = Answering(city)
         self._zone = ZoneInfo(city.timezone)
         self._levels = {level.rank: level.name for level in city.levels}
         host, _, port = settings.server.rpartition(":")
@@ -158,7 +160,8 @@ class MailWriter(Channel):
 
     def _text(self, event: AlertEvent) -> str:
         alert = event.alert
-        unit = self._city.units.get(alert.owner)
+        answers = self._answering.of(alert, event.ts)
+        affected, responsible = answers.affected, answers.responsible
         facts = {
             "what": f"{alert.kind}, level {self._levels.get(alert.level, alert.level)}"
             + ", urgent" * alert.urgent
@@ -170,18 +173,37 @@ class MailWriter(Channel):
             "sure": f"{alert.corroboration:.2f}" + "".join(f"; {words}" for words in alert.support),
             "seen by": ", ".join((*alert.sensors, *alert.cameras)),
             "clips": " ".join(alert.clips),
-            "answers": ", ".join(filter(None, (unit.name, unit.contact))) if unit else alert.owner,
+            "map": answers.map,
+            "affected": "; ".join((*affected.exposed, *self._hanging(affected))),
+            "answers": "; ".join(
+                (
+                    ", ".join(filter(None, (responsible.name or responsible.unit, responsible.contact))),
+                    *responsible.on_duty,
+                )
+            ),
             "acknowledged": f"by {alert.acknowledged_by}" if alert.acknowledged else "",
             "shelved": f"by {alert.shelved_by} until {self._time(alert.shelved_until)}" if alert.shelved_until else "",
             "suppressed": "in maintenance or out of service" if alert.suppressed else "",
             "why": event.note,
+            "readings": "; ".join(
+                f"{one.sensor} {self._time(one.since)} to {self._time(one.until)}" for one in alert.traces
+            ),
             "alert": str(alert.id),
         }
+        first = answers.first[self._settings.language] if alert.active and not alert.quiet else ()
         lines = [
             f"{event.type.upper()}: {alert.summary}",
             *(f"  {key}: {words}" for key, words in facts.items() if words),
+            *(f"  first {number}: {words}" for number, words in enumerate(first, 1)),
         ]
         return "\n".join(map(_line, lines))
+
+    @staticmethod
+    def _hanging(affected: Affected) -> tuple[str, ...]:
+        if not affected.assets:
+            return ()
+        more = f" and {affected.assets - len(affected.hanging)} more" * (affected.assets > len(affected.hanging))
+        return (f"what hangs on it: {', '.join(affected.hanging)}{more}",)
 
     def _time(self, ts: int) -> str:
         return f"{datetime.fromtimestamp(ts // SECOND, self._zone):%Y-%m-%d %H:%M:%S %Z}"

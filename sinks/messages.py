@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import orjson
 
+from domain.answers import Answering
 from domain.clock import SECOND
 from domain.findings import AlertEvent, Finding, VideoEvent
 from domain.traces import Trace
@@ -52,8 +53,8 @@ def timestamp(ts: int) -> str | None:
     return f"{datetime.fromtimestamp(ts // SECOND, UTC):%Y-%m-%dT%H:%M:%S}.{ts % SECOND:09d}Z"
 
 
-def encode(message: Message) -> bytes:
-    """One JSON object."""
+def encode(message: Message, answering: Answering | None = None) -> bytes:
+    """One JSON object; with who knows the city, an alert's has the `answers` that people ask for first."""
     record = asdict(message)
     if isinstance(message, Finding):
         ts, value = (column.tolist() for column in message.samples.columns())
@@ -61,13 +62,15 @@ def encode(message: Message) -> bytes:
         record["samples"] = [{"ts": timestamp(at), "value": x} for at, x in zip(ts, value, strict=True)]
     elif isinstance(message, AlertEvent):
         record["alert"]["traces"] = list(map(_trace, message.alert.traces))
+        if answering is not None:
+            record["answers"] = asdict(answering.of(message.alert, message.ts))
     return orjson.dumps({"record": _NAMES[type(message)]} | _readable(record))
 
 
-def encode_bundle(bundle: Bundle, events: Sequence[AlertEvent]) -> bytes:
+def encode_bundle(bundle: Bundle, events: Sequence[AlertEvent], answering: Answering | None = None) -> bytes:
     """A digest or a summary as one JSON object: `record` is "notice", and `events` are as `encode` has them."""
     head = {"record": "notice"} | _readable(asdict(bundle))
-    return orjson.dumps(head | {"events": [orjson.Fragment(encode(event)) for event in events]})
+    return orjson.dumps(head | {"events": [orjson.Fragment(encode(event, answering)) for event in events]})
 
 
 def key(message: Message) -> bytes:

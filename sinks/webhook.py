@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from domain import metrics
+from domain.answers import Answering
 from sinks.channel import Channel, Note, together
 from sinks.http import Poster
 from sinks.messages import encode, encode_bundle
@@ -69,16 +70,25 @@ class WebhookWriter(Channel):
         Of this receiver, in metrics.
     now
         The time of day, s; replaced in tests.
+    answering
+        Knows the city; None: messages have no answers.
     """
 
-    def __init__(self, poster: Poster, key: bytes | None, label: str, now: Callable[[], float] = time.time) -> None:
-        self._poster, self._key, self._label, self._now = poster, key, label, now
+    def __init__(
+        self,
+        poster: Poster,
+        key: bytes | None,
+        label: str,
+        now: Callable[[], float] = time.time,
+        answering: Answering | None = None,
+    ) -> None:
+        self._poster, self._key, self._label, self._now, self._answering = poster, key, label, now, answering
 
     def send(self, notes: Sequence[Note]) -> int:
         """The first, or the first bundle."""
         notes, bundle = together(notes, 1), notes[0].bundle
         events = [note.event for note in notes]
-        body = encode(events[0]) if bundle is None else encode_bundle(bundle, events)
+        body = encode(events[0], self._answering) if bundle is None else encode_bundle(bundle, events, self._answering)
         headers = stamped(str(bundle.id if bundle else events[0].id), body, self._key, self._now())
         self._poster.post(body, {"Content-Type": "application/json", **headers})
         metrics.SINK_ROWS.labels(self._label, "alerts").inc(len(events))

@@ -7,15 +7,13 @@ whatever order they come.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from functools import cached_property
-
 from domain.actions import Action, Verb
 from domain.city import City
 from domain.findings import Alert
+from domain.networks import Networks
 from operators.alerts.timing import FOREVER, Timers
 
-__all__ = ["Maintenance", "hanging"]
+__all__ = ["Maintenance"]
 
 
 class Maintenance:
@@ -30,10 +28,10 @@ class Maintenance:
     """
 
     def __init__(self, city: City, most: int) -> None:
-        self._city, self._most = city, most
+        self._most = most
         self._asset = {sensor.id: sensor.asset for sensor in city.sensors}
         self._asset |= {camera.id: camera.asset for camera in city.cameras.values()}
-        self._hanging: dict[str, frozenset[str]] = {}
+        self._networks = Networks(city)
         self.state = State()
 
     @property
@@ -81,55 +79,9 @@ class Maintenance:
         asset, until = self._asset.get(source, ""), self.state.until
         if (False, source) in until:
             return True
-        return bool(asset) and any(asset == id or asset in self._below(id) for of_asset, id in until if of_asset)
-
-    def _below(self, asset: str) -> frozenset[str]:
-        if asset not in self._hanging:
-            self._hanging[asset] = hanging(self._graphs, asset)
-        return self._hanging[asset]
-
-    @cached_property
-    def _graphs(self) -> tuple[Graph, ...]:
-        by_network: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
-        for pipe in self._city.pipes:
-            by_network[pipe.network].append((pipe.start, pipe.end))
-        return tuple(Graph(pipes) for pipes in by_network.values())
-
-
-class Graph:
-    """The pipes of one network, as the pairs of assets that they join."""
-
-    def __init__(self, pipes: list[tuple[str, str]]) -> None:
-        self.neighbours: defaultdict[str, set[str]] = defaultdict(set)
-        for start, end in pipes:
-            self.neighbours[start].add(end)
-            self.neighbours[end].add(start)
-        #: Where the network is fed: assets at which no pipe ends.
-        self.heads = {start for start, _ in pipes} - {end for _, end in pipes}
-
-    def reached(self, without: str) -> set[str]:
-        """The assets that a way from a head leads to which does not pass one of them."""
-        reached = self.heads - {without}
-        todo = list(reached)
-        while todo:
-            new = self.neighbours[todo.pop()] - reached - {without}
-            reached |= new
-            todo += new
-        return reached
-
-
-def hanging(graphs: tuple[Graph, ...], asset: str) -> frozenset[str]:
-    """The assets that every way along the pipes from the heads of a network leads to through `asset`.
-
-    >>> main = Graph([("works", "valve"), ("valve", "house"), ("works", "school")])
-    >>> sorted(hanging((main,), "valve")), sorted(hanging((main,), "house"))
-    (['house'], [])
-    """
-    found: set[str] = set()
-    for graph in graphs:
-        if asset in graph.neighbours:
-            found |= graph.reached("") - graph.reached(asset) - {asset}
-    return frozenset(found)
+        return bool(asset) and any(
+            asset == id or asset in self._networks.below(id) for of_asset, id in until if of_asset
+        )
 
 
 class State:

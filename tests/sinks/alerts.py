@@ -8,6 +8,7 @@ from domain.city import City, Level
 from domain.clock import SECOND
 from domain.findings import Alert, AlertEvent, AlertEventType, Finding, Phase, Verdict, VideoEvent
 from domain.identity import identify
+from domain.traces import Trace
 
 T0 = 1_764_000_000 * SECOND
 CITY = City("Testburg", "UTC", (), levels=(Level(1, "I", urgent=True), Level(2, "II")))
@@ -30,6 +31,17 @@ def event(seq: int, kind: AlertEventType = AlertEventType.RAISED, name: str = "l
         evidence=(FINDING.id,), support=("two sensors agree",),
     )  # fmt: skip
     return AlertEvent(identify(name, seq), seq, kind, now, alert)
+
+
+TRACE = Trace(
+    "G-1", "gas", "threshold", "abc", T0 - SECOND, T0 - 600 * SECOND, T0, 12.5, 10.0, 12.5, 1.0, "rise",
+    (T0 - SECOND, T0), (9.5, 12.5),
+)  # fmt: skip
+
+
+def traced(step: AlertEvent) -> AlertEvent:
+    """The same step with what its sensor saw."""
+    return replace(step, alert=replace(step.alert, traces=(TRACE,)))
 
 
 def escalated(step: AlertEvent) -> AlertEvent:

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
+from domain.answers import Answering
 from domain.city import City, Level, Unit
 from domain.clock import SECOND
 from domain.errors import SinkError
@@ -20,7 +21,7 @@ from domain.receivers import Cap
 from sinks.cap import CapWriter, Folder, Posted, folder_of, render
 from sinks.channel import Note, Told
 from sinks.http import Poster
-from tests.sinks.alerts import T0, event
+from tests.sinks.alerts import T0, event, traced
 from tests.sinks.http_server import receiving
 
 CITY = City(
@@ -61,7 +62,7 @@ def test_a_life(schema: etree.XMLSchema) -> None:
         Note(event(1, AlertEventType.UPDATED), BEFORE),
         Note(event(2, AlertEventType.CLEARED), Told(event(1).id, event(1).ts)),
     ]
-    roots = [valid(schema, render(step, settings(), CITY)) for step in steps]
+    roots = [valid(schema, render(step, settings(), CITY, Answering(CITY))) for step in steps]
     assert [texts(root, "msgType") for root in roots] == [["Alert"], ["Update"], ["Cancel"]]
     assert [texts(root, "identifier") for root in roots] == [[str(step.event.id)] for step in steps]
     assert texts(roots[0], "references") == []
@@ -77,7 +78,7 @@ def test_every_element(schema: etree.XMLSchema) -> None:
     """What each says."""
     step = event(0)
     step = replace(step, note="late", alert=replace(step.alert, level=1, urgent=True, radius=120.0))
-    root = valid(schema, render(Note(step), settings(), CITY))
+    root = valid(schema, render(Note(step), settings(), CITY, Answering(CITY)))
     said = {path: texts(root, path) for path in (
         "sender", "sent", "status", "scope", "restriction", "note", "info/language", "info/category", "info/event",
         "info/responseType", "info/urgency", "info/severity", "info/certainty", "info/onset", "info/senderName",
@@ -122,14 +123,16 @@ def test_every_element(schema: etree.XMLSchema) -> None:
 )
 def test_settings(schema: etree.XMLSchema, more: dict[str, Any], path: str, said: list[str]) -> None:
     """Scope, status and language are the receiver's."""
-    assert texts(valid(schema, render(Note(event(0)), settings(**more), CITY)), path) == said
+    assert texts(valid(schema, render(Note(event(0)), settings(**more), CITY, Answering(CITY))), path) == said
 
 
 @pytest.mark.parametrize("kind", [k for k in AlertEventType if k is not AlertEventType.CLEARED])
 def test_every_step(schema: etree.XMLSchema, kind: AlertEventType) -> None:
     """Whatever the step, while the alert stands whoever hears of it for the first time hears an Alert."""
-    assert texts(valid(schema, render(Note(event(1, kind)), settings(), CITY)), "msgType") == ["Alert"]
-    assert texts(valid(schema, render(Note(event(1, kind), BEFORE), settings(), CITY)), "msgType") == ["Update"]
+    assert texts(valid(schema, render(Note(event(1, kind)), settings(), CITY, Answering(CITY))), "msgType") == ["Alert"]
+    assert texts(valid(schema, render(Note(event(1, kind), BEFORE), settings(), CITY, Answering(CITY))), "msgType") == [
+        "Update"
+    ]
 
 
 @pytest.mark.parametrize("state", [{"active": False}, {"suppressed": True}, {"shelved_until": T0, "shelved_by": "ann"}])
@@ -137,7 +140,7 @@ def test_nobody_is_to_act(schema: etree.XMLSchema, state: dict[str, Any]) -> Non
     """Whoever was told is told so; whoever was not, is not."""
     step = event(1, AlertEventType.SHELVED)
     step = replace(step, alert=replace(step.alert, **state))
-    root = valid(schema, render(Note(step, BEFORE), settings(), CITY))
+    root = valid(schema, render(Note(step, BEFORE), settings(), CITY, Answering(CITY)))
     over = "active" in state
     assert texts(root, "msgType") == ["Cancel"]
     assert texts(root, "note") == ([] if over else ["shelved"])
@@ -167,7 +170,9 @@ def test_whatever_an_alert_says(
         corroboration=sure, kind=f"gas {words}", lon=place[0], lat=place[1],
     )  # fmt: skip
     city = replace(CITY, timezone=zone)
-    root = valid(schema, render(Note(replace(step, alert=alert, note=words), BEFORE), settings(), city))
+    root = valid(
+        schema, render(Note(replace(step, alert=alert, note=words), BEFORE), settings(), city, Answering(city))
+    )
     (sent,) = texts(root, "sent")
     assert sent is not None
     assert sent.endswith("-00:00") == (zone == "UTC")
@@ -204,3 +209,24 @@ def test_a_folder(schema: etree.XMLSchema, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(SinkError, match="cannot be written"):
         CapWriter(settings(), CITY, Folder(tmp_path / "file")).send([Note(event(0))])
+
+
+@pytest.mark.parametrize(
+    ("language", "first"), [("en-US", "Call the gas company's"), ("zh-CN", "立即电话通知燃气公司")]
+)
+def test_evidence_and_first_steps(schema: etree.XMLSchema, language: str, first: str) -> None:
+    """What to do first, in the message's language, and what the sensor said, while anybody is to act. The public hears
+    neither."""
+    note = Note(traced(event(0)))
+    root = valid(schema, render(note, settings(language=language), CITY, Answering(CITY)))
+    assert str(texts(root, "info/instruction")[0]).startswith(first)
+    said = dict(zip(texts(root, "info/parameter/valueName"), texts(root, "info/parameter/value"), strict=True))
+    assert said["readings G-1 gas"] == (
+        "12.5, baseline 1, score 12.5 of 10, by gas (threshold abc), "
+        "2025-11-24T23:50:00+08:00 to 2025-11-25T00:00:00+08:00"
+    )
+    public = valid(schema, render(note, settings(scope="Public"), CITY, Answering(CITY)))
+    assert texts(public, "info/instruction") == []
+    assert "readings G-1 gas" not in texts(public, "info/parameter/valueName")
+    over = valid(schema, render(Note(event(1, AlertEventType.CLEARED)), settings(), CITY, Answering(CITY)))
+    assert texts(over, "info/instruction") == []

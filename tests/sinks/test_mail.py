@@ -25,7 +25,7 @@ from domain.identity import identify
 from domain.receivers import Mail
 from sinks.channel import Bundle, Note
 from sinks.mail import MOST, MailWriter
-from tests.sinks.alerts import T0, event
+from tests.sinks.alerts import T0, event, traced
 
 CITY = City(
     "Testburg", "Asia/Shanghai", (), levels=(Level(1, "I", urgent=True), Level(2, "II")),
@@ -110,6 +110,19 @@ def test_one_alert() -> None:
     assert "until: 2025-11-25 00:00:10 CST" in second.get_content()
     assert first["References"] == second["References"]
     assert first["Message-ID"] != second["Message-ID"]
+
+
+def test_first_steps_and_evidence() -> None:
+    """What to do first, numbered, in the receiver's language; which readings they stand on; not of what is over."""
+    with served() as box:
+        writer = MailWriter(settings(box.port, language="zh"), CITY)
+        writer.send([Note(traced(event(0)))])
+        writer.send([Note(event(1, AlertEventType.CLEARED))])
+    body = box.messages[0].get_content()
+    assert "first 1: 立即电话通知燃气公司" in body
+    assert "readings: G-1 2025-11-24 23:50:00 CST to 2025-11-25 00:00:00 CST" in body
+    assert "map: geo:33.800000,115.800000" in body
+    assert "first 1" not in box.messages[1].get_content()
 
 
 def test_many_at_once() -> None:

@@ -11,12 +11,13 @@ from pathlib import Path
 import orjson
 import pytest
 
+from domain.answers import Answering
 from domain.errors import SinkError, SinkRefused
 from domain.identity import identify
 from sinks.channel import Bundle, Note
 from sinks.http import Poster
 from sinks.webhook import WebhookWriter, signing_key, stamped
-from tests.sinks.alerts import T0, event
+from tests.sinks.alerts import CITY, T0, event, traced
 from tests.sinks.http_server import receiving
 
 KEY = b"0123456789abcdef"
@@ -40,6 +41,23 @@ def test_what_is_posted() -> None:
     signed = f"{event(0).id}.1000000000.".encode() + body
     expected = base64.b64encode(hmac.new(KEY, signed, hashlib.sha256).digest()).decode()
     assert headers["webhook-signature"] == f"v1,{expected}"
+
+
+def test_answers_and_traces() -> None:
+    """With who knows the city, a message answers what people ask first; what a sensor saw is there anyway."""
+    with receiving() as posts:
+        one = writer(posts.url)
+        one._answering = Answering(CITY)
+        one.send([Note(traced(event(0)))])
+    message = orjson.loads(posts.bodies[0])
+    answers = message["answers"]
+    assert answers["what"] == "Gas leak, level II"
+    assert answers["map"] == "geo:33.800000,115.800000"
+    assert answers["since"] == message["alert"]["onset"]
+    assert answers["responsible"]["unit"] == "gas"
+    assert [len(answers["first"][language]) for language in ("en", "zh")] == [4, 4]
+    (trace,) = message["alert"]["traces"]
+    assert (trace["sensor"], trace["config"], len(trace["samples"])) == ("G-1", "abc", 2)
 
 
 def test_a_digest_is_one_post() -> None:
