@@ -59,13 +59,15 @@ class Swell(Effect):
 
 @dataclass(frozen=True, slots=True)
 class Ramp(Effect):
-    """A straight climb by `amount`, which stays."""
+    """A straight climb by `amount`, which ebbs away from `end` on, exponentially (constant in s)."""
 
     amount: float
+    fall: float = math.inf  # infinite: it stays
 
     def apply(self, t: Floats, value: Floats, rng: np.random.Generator) -> None:
         """Add it."""
-        value += self.amount * np.clip((t - self.start) / (self.end - self.start), 0.0, 1.0)
+        grown = np.clip((t - self.start) / (self.end - self.start), 0.0, 1.0)
+        value += self.amount * grown * np.exp(-np.maximum(t - self.end, 0.0) / self.fall)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from simulators.effects import ClockAhead, Effect, Noisy, Offscale, Ramp, Silent
 from simulators.profiles import profile_of
 from simulators.stage import DRY, Script, Scripted, Stage
 
-__all__ = ["FAULTS", "drift", "every_fault"]
+__all__ = ["FAULTS", "drift", "every_fault", "faults_of"]
 
 
 def _spikes(stage: Stage, s: Sensor, start: float, end: float) -> Effect:
@@ -29,7 +29,7 @@ EFFECTS: Final[dict[str, Callable[[Stage, Sensor, float, float], Effect]]] = {
     "drop-out": lambda _, s, a, b: Silent(s.id, a, b),
     "out-of-range": lambda _, s, a, b: Offscale(s.id, a, b, 10 * s.high),
     "noise": _noise,
-    "drift": lambda _, s, a, b: Ramp(s.id, a, b, 4.0 * (b - a) / 86_400),  # 4 a day, far more than age would do
+    "drift": lambda _, s, a, b: Ramp(s.id, a, b, 4.0 * (b - a) / 86_400, fall=1.0),  # 4 a day, far more than age would do; until it is adjusted
     "clock": lambda _, s, a, b: ClockAhead(s.id, a, b),  # refused: as if silent
 }
 
@@ -56,11 +56,13 @@ def _act(stage: Stage, reason: str, sensor: Sensor, start: float, end: float, ne
     return Scripted(truth, (EFFECTS[reason](stage, sensor, start, end),))
 
 
-def _fault(reason: str, kind: str, period: float, needs: float, asset_kinds: tuple[str, ...] = ()) -> Script:
+def _fault(
+    reason: str, kind: str, period: float, needs: float, asset_kinds: tuple[str, ...] = (), fastest: float = 1.0
+) -> Script:
     """The script of a fault of a `kind` sensor that measures at least every `period` s; it shows after `needs` s."""
 
     def script(stage: Stage, start: float, end: float) -> Scripted:
-        return _act(stage, reason, stage.sensor(kind, asset_kinds, period), start, end, needs)
+        return _act(stage, reason, stage.sensor(kind, asset_kinds, period, fastest), start, end, needs)
 
     script.__doc__ = f"A sensor of {kind} has a fault: {reason}."
     return script
@@ -83,6 +85,12 @@ def drift(stage: Stage, start: float, end: float) -> Scripted:
     """A gas sensor ages within days."""
     sensor = stage.sensor("gas-lel", DRY)
     return _act(stage, "drift", sensor, start, end, needs=86_400)
+
+
+def faults_of(kind: str, asset_kind: str) -> dict[str, Script]:
+    """Scripts of every fault that shows within hours, by its reason, of a `kind` sensor on a kind of asset."""
+    reasons = (reason for reason in EFFECTS if reason != "drift" and (kind, reason) not in UNSEEN)
+    return {reason: _fault(reason, kind, 60.0, 0.0, (asset_kind,), fastest=1000.0) for reason in reasons}
 
 
 def every_fault(stage: Stage, start: float, end: float) -> tuple[Scripted, ...]:

@@ -43,7 +43,7 @@ def gas_leak(stage: Stage, start: float, end: float) -> Scripted:
 def sewer_biogas(stage: Stage, start: float, end: float) -> Scripted:
     """Biogas of a sewer builds up slowly, below 1 %LEL a minute: no leak, though a notice is right."""
     sensor = stage.sensor("gas-lel", ("sewer-manhole",), period=30)
-    effects = (Ramp(sensor.id, start, end, amount=11.0),)
+    effects = (Ramp(sensor.id, start, end, amount=11.0, fall=600),)
     asset = stage.city.assets[sensor.asset]
     return Scripted(stage.incident("sewer-biogas", start, end, asset, (sensor,), allowed=("sewer-gas",)), effects)
 
@@ -75,7 +75,7 @@ def water_burst(stage: Stage, start: float, end: float) -> Scripted:
     hops = {asset.id: 0}
     ring = [asset.id]
     for hop in (1, 2):
-        ring = [b for a in ring for b in stage.beside[a] if b not in hops]
+        ring = [b for a in ring for b in stage.beside.get(a, ()) if b not in hops]
         hops |= dict.fromkeys(ring, hop)
     stage.keep(hops)
     effects: list[Effect] = []
@@ -97,7 +97,7 @@ def slow_leak(stage: Stage, start: float, end: float) -> Scripted:
     """A joint begins to weep: 4 m3/h and 5 cm of head, which no one can tell from demand within minutes."""
     asset = stage.asset("water-main", fit=lambda a: bool(stage.on(a.id, "flow")) and bool(stage.on(a.id, "pressure")))
     pressure, flow = stage.on(asset.id, "pressure")[0], stage.on(asset.id, "flow")[0]
-    effects = (Ramp(pressure.id, start, end, amount=-0.05), Ramp(flow.id, start, end, amount=4.0))
+    effects = (Ramp(pressure.id, start, end, amount=-0.05, fall=60), Ramp(flow.id, start, end, amount=4.0, fall=60))
     truth = stage.incident(
         "slow-leak", start, end, asset, (pressure, flow), alert="water-leak", level=3, detectable=False
     )
@@ -168,7 +168,7 @@ def drain_overflow(stage: Stage, start: float, end: float) -> Scripted:
     """A river gate is left shut: in dry weather a drain fills to above its crest of 2 m."""
     asset = stage.asset(*DRAINS)
     level = stage.on(asset.id, "level")[0]
-    effects = (Ramp(level.id, start, end, amount=1.9),)
+    effects = (Ramp(level.id, start, end, amount=1.9, fall=300),)
     truth = stage.incident(
         "drain-overflow", start, end, asset, (level,), alert="drain-overflow", level=2, allowed=("drain-blockage",)
     )

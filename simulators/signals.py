@@ -259,8 +259,11 @@ class Signals:
         frequency, phase = self._modes[bridge[part]], self._wander_phase[rows.sensor[part]]
         _shake(rows.bound, rows.ts, part, frequency, phase, self._soft[bridge[part]], self.WIND, envelope, out)
 
-    def _pour(self, rows: Rows, out: Floats) -> None:
+    def _pour(self, rows: Rows, begin: int, end: int, out: Floats) -> None:
+        longest = self._lag.max(initial=0.0)
         for storm, wet in zip(self._storms, self._wet, strict=True):
+            if end < storm.start * 1000 or begin > (storm.end + 3 * longest) * 1000:
+                continue
             gain = self._rain[rows.sensor] * wet[rows.sensor]
             for k in np.flatnonzero(gain > 0.0):
                 part = slice(rows.bound[k], rows.bound[k + 1])
@@ -272,5 +275,5 @@ class Signals:
         before, after = self._slow(rows.sensor, begin / 1000), self._slow(rows.sensor, end / 1000)
         _draw(rows.bound, rows.ts, begin, end, before, after, self._noise[rows.sensor], out)
         self._drive(rows, begin, end, out)
-        self._pour(rows, out)
+        self._pour(rows, begin, end, out)
         return out
