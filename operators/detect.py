@@ -12,7 +12,7 @@ import orjson
 from detectors import registry
 from detectors.contract import MARK, Detector, GroupDetector, Lane, Marks, Reason
 from domain.city import City, Sensor
-from domain.findings import Finding, Phase, Samples
+from domain.findings import Finding, Phase, Samples, Verdict
 from domain.identity import identify
 from domain.monitors import Monitor
 from domain.records import Frame, Int32s, Int64s, Panes, Verdicts
@@ -20,6 +20,7 @@ from domain.renumbering import Renumbering
 from domain.selection import grouped, selected
 from operators.history import History
 from operators.layout import Layout
+from operators.plausible import Plausible
 from operators.watching import keys
 
 __all__ = ["Bank"]
@@ -45,6 +46,8 @@ class Bank:
             for monitor in layout.city.monitors
             if (watch := _Watch.of(monitor, layout.city, members, lane)) is not None
         ]
+        sensors = [layout.city.sensors[sensor] for sensor in members.tolist()]
+        self._plausible = Plausible(np.array([s.low for s in sensors]), np.array([s.high for s in sensors]))
         # One buffer for all detectors: it is read before the next one writes.
         self._marks = np.empty(0, MARK)
         watched = np.zeros(len(members), bool)
@@ -67,8 +70,9 @@ class Bank:
             return None
         findings: list[Finding] = []
         local = self._locals(frame.sensor)
+        measured = self._plausible.of(local, frame.value)
         for watch in self._watches:
-            marks = self._rows(watch, local, frame.ts, frame.value)
+            marks = self._rows(watch, local, frame.ts, frame.value if watch.of_faults else measured)
             if len(marks):
                 known = _known(frame, watch, local, marks)
                 samples = self._history.before(marks, watch.members[marks["slot"]], local, frame.ts, frame.value)
@@ -80,8 +84,10 @@ class Bank:
         """Take closed panes, then let event time come to their end (pane lane)."""
         findings: list[Finding] = []
         local = self._locals(panes.sensor) if self._watches else panes.sensor
+        measured = self._plausible.of(local, panes.value) if self._watches else panes.value
         for watch in self._watches:
-            findings += self._found(watch, self._rows(watch, local, panes.ts, panes.value), local, panes)
+            marks = self._rows(watch, local, panes.ts, panes.value if watch.of_faults else measured)
+            findings += self._found(watch, marks, local, panes)
             marks = self._buffer(2 * watch.slots)
             marks = marks[: watch.detector.advance(panes.upto, marks)]
             findings += self._found(watch, marks, local, panes)
@@ -151,6 +157,7 @@ class _Watch:
         self.detector = detector
         self.slot_of = slot_of
         self.slots = len(sensors)
+        self.of_faults = detector.verdict is Verdict.FAULT
         #: Of each slot, its sensor among the shard's own.
         self.members = np.flatnonzero(slot_of >= 0).astype(np.int32)
         self._ids = [sensor.id for sensor in sensors]

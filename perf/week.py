@@ -167,7 +167,7 @@ def _delays(matches: Sequence[Match]) -> dict[str, list[float]]:
 
 
 def _told(alert: Alert, part: Lived) -> dict[str, Any]:
-    """A false alert for whoever looks for its cause, with what happened to its sensors and its asset about that time."""
+    """A false alert for whoever looks for its cause, with what happened to its sensors and its asset at that time."""
     beside = [
         f"{one.incident.id} at {iso(one.incident.start)} to {iso(one.incident.end)}"
         for one in part.matching.matches

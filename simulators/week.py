@@ -1,7 +1,7 @@
 """A week of the city: every fault of every kind of sensor, and incidents, at times that a seed draws.
 
-The city is simulated in parts that do not hear of each other, each as large and as long as its rates allow: what measures
-once a second or more seldom for the whole week, what shakes at 100 Hz for a day.
+The city is simulated in parts that do not hear of each other, each as large and as long as its rates allow: what
+measures once a second or more seldom for the whole week, what shakes at 100 Hz for a day.
 """
 
 from __future__ import annotations
