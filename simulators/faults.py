@@ -29,7 +29,7 @@ EFFECTS: Final[dict[str, Callable[[Stage, Sensor, float, float], Effect]]] = {
     "drop-out": lambda _, s, a, b: Silent(s.id, a, b),
     "out-of-range": lambda _, s, a, b: Offscale(s.id, a, b, 10 * s.high),
     "noise": _noise,
-    "drift": lambda _, s, a, b: Ramp(s.id, a, b, 4.0 * (b - a) / 86_400, fall=1.0),  # 4 a day, far more than age would do
+    "drift": lambda _, s, a, b: Ramp(s.id, a, b, 4.0 * (b - a) / 86_400, fall=1.0),  # 4 a day: far more than age does
     "clock": lambda _, s, a, b: ClockAhead(s.id, a, b),  # refused: as if silent
 }
 

@@ -170,7 +170,7 @@ class Correlator:
         sign.latest, sign.level = finding, finding.level
         if begins:
             sign.onset, sign.began, sign.end, sign.ripe = finding.onset, finding.ts, FOREVER, False
-            sign.due = sign.began + sign.on_delay
+            sign.due = sign.began + max(sign.on_delay, self._wary(sign))
             state.timers.at(max(sign.due, now), (sign.source, sign.by))
         elif sign.ripe:
             state.timers.at(now, (sign.source, sign.by))
@@ -388,17 +388,35 @@ class Correlator:
             return
         open_faults, until = state.faults.get(finding.sensor, (frozenset[str](), now))
         if finding.phase is Phase.END:
-            until = max(until, finding.ts + rules.rest.get(finding.reason, 0), now)
+            rest = round(rules.rest_readings.get(finding.reason, 0.0) * self._period(finding.sensor))
+            until = max(until, finding.ts + max(rest, rules.rest.get(finding.reason, 0)), now)
             state.faults[finding.sensor] = (open_faults - {finding.monitor}, until)
             state.timers.at(until, (finding.sensor, ""))
             return
         state.faults[finding.sensor] = (open_faults | {finding.monitor}, until)
+        if finding.reason in rules.wary:
+            state.wary[finding.sensor] = finding.ts + rules.wary[finding.reason]
         for sign in state.signs.get(finding.sensor, {}).values():
             case = sign.case
             if case is not None and not (sign.doubt or sign.fault):
                 sign.doubt = finding.reason or finding.kind
                 case.news = True
                 state.changed[case] = None
+
+    def _wary(self, sign: Sign) -> int:
+        """How long what a sensor finds has to last because of a fault that it had not long ago, ns."""
+        until = self.state.wary.get(sign.source)
+        if until is None or sign.fault:
+            return 0
+        if until <= sign.began:
+            del self.state.wary[sign.source]
+            return 0
+        return round(self._rules.wary_readings * self._period(sign.source))
+
+    def _period(self, sensor: str) -> float:
+        """Time between two readings of a sensor, ns; 0 of what is none, a partition."""
+        at = self._city.sensor_index.get(sensor)
+        return 0.0 if at is None else SECOND / self._city.sensors[at].rate
 
     def _hold_back(self, sensor: str) -> None:
         """The alert of a sensor's fault, if there is one, says what the sensor finds and may not raise."""

@@ -18,6 +18,7 @@ class State:
         self.timers: Timers[tuple[str, str]] = Timers()  # (source, by) of a sign, or (sensor, "") of a fault
         self.signs: dict[str, dict[str, Sign]] = {}  # by source, then by monitor or type
         self.faults: dict[str, tuple[frozenset[str], int]] = {}  # by sensor: monitors, and mistrusted until
+        self.wary: dict[str, int] = {}  # by sensor: until when it is believed only after more than one reading
         self.open: Index[Case] = Index()
         self.waiting: Index[Sign] = Index()
         self.waves: dict[int, Case] = {}  # open cases with arrivals of a pressure wave, by number

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from domain.clock import MINUTE, SECOND
+from domain.clock import DAY, MINUTE, SECOND
 
 __all__ = ["DEFAULT", "Rules"]
 
@@ -61,6 +61,12 @@ class Rules:
     rest: Mapping[str, int] = field(
         default_factory=lambda: dict.fromkeys(("spike", "out-of-range", "stuck-at-zero"), 30 * SECOND)
     )
+    #: ... but for so many of its readings at least: until then its return looks like a rise to whoever heard of zeros.
+    rest_readings: Mapping[str, float] = field(default_factory=lambda: {"stuck-at-zero": 10.0})
+    #: A sensor that has had such a fault within this time ...
+    wary: Mapping[str, int] = field(default_factory=lambda: {"spike": DAY})
+    #: ... is believed once what it finds has lasted for so many of its readings: the next one tells a spike.
+    wary_readings: float = 1.5
 
     #: At most one update of an alert in this time, unless its level changes.
     update_every: int = MINUTE

@@ -238,6 +238,24 @@ def test_a_faulty_sensor_raises_nothing_until_it_is_trusted_again():
     assert timetable([*fault, finding(2, "G1"), finding(20, "G1", END, onset=2)], until=200) == []
 
 
+def test_a_sensor_that_has_spiked_is_believed_after_a_second_reading():
+    """Its next spike is no news; a leak is, one and a half readings (of a second each) after its first."""
+    spiked = [finding(5, "G1", monitor="spike"), finding(6, "G1", END, monitor="spike", onset=5)]
+    again = [finding(100, "G1"), finding(101, "G1", END, onset=100)]
+    assert timetable([*spiked, *again, finding(200, "G1")], until=300) == ["201.5 raised gas-leak 3 G1"]
+    later = 86_400 + 10
+    assert timetable([*spiked, finding(later, "G1")], until=later + 9) == [f"{later} raised gas-leak 3 G1"], "a day on"
+
+
+def test_a_sensor_is_mistrusted_for_so_many_of_its_readings():
+    """What has learned from faulty readings has to see good ones first; what still lasts then counts."""
+    fault = [finding(5, "G1", monitor="spike"), finding(6, "G1", END, monitor="spike", onset=5)]
+    rules = replace(DEFAULT, rest_readings={"spike": 60.0}, wary={})
+    brief = [finding(20, "G1"), finding(40, "G1", END, onset=20)]
+    assert timetable([*fault, *brief], 300, rules) == []
+    assert timetable([*fault, finding(20, "G1")], 300, rules) == ["66 raised gas-leak 3 G1"]
+
+
 def test_a_neighbour_of_a_faulty_sensor_still_raises_and_is_not_supported_by_it():
     """Only the faulty sensor is held back."""
     records = [finding(1, "G1", monitor="spike"), finding(2, "G1"), finding(3, "G2")]
