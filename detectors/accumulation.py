@@ -66,8 +66,10 @@ def _close(
 
     exposure, first = _exposure(cell, known)
     exposed = 0
+    still = cell.over[(cell.filled - 1) % _BLOCKS] > 0.0
     for k in range(len(excess)):
-        if exposure >= excess[k] or (k < cell.exposed and (not full or exposure >= release * excess[k])):
+        stays = not full or (still and exposure >= release * excess[k])
+        if (still and exposure >= excess[k]) or (k < cell.exposed and stays):
             exposed = k + 1
     climbed, steady = _climb(cell, dip) if full else (0.0, False)
     climbs = (steady and climbed >= rise) or (cell.climbs == 1 and (not full or climbed >= release * rise))
@@ -97,6 +99,7 @@ def _rows(
     value: Floats,
     out: Marks,
     floor: float,
+    cap: float,
     excess: Floats,
     rise: float,
     length: int,
@@ -122,7 +125,7 @@ def _rows(
             cell.beyond = 0.0
         cell.count += 1
         cell.sum += x
-        cell.beyond += max(x - floor, 0.0)
+        cell.beyond += max(min(x, cap) - floor, 0.0)
     return n
 
 
@@ -136,6 +139,10 @@ class AccumulationParams(Params):
     )
     floor: QuantityField | None = Field(
         None, description="Only what a reading has above this counts as exposure; 0 if not given."
+    )
+    cap: QuantityField | None = Field(
+        None,
+        description="As exposure a reading counts as this much at most, above `floor`: what is above alarms by itself.",
     )
     rise: QuantityField | None = Field(
         None,
@@ -156,6 +163,9 @@ class AccumulationParams(Params):
         self.check_grades("excess")
         if self.rise and self.rise.value <= 0:
             raise ValueError(f"expected a `rise` above 0, got {self.rise}")
+        floor = self.floor.value if self.floor else 0.0
+        if self.cap and self.cap.value <= floor:
+            raise ValueError(f"expected a `cap` above `floor`, {floor:g}, got {self.cap}")
         return self
 
 
@@ -164,9 +174,10 @@ class Accumulation(Detector):
 
     Readings are averaged over twelve blocks of a twelfth of `window`. The exposure is the mean over the window of what
     the readings have above `floor` (times the window it is the exposure integral); it counts from the first block on,
-    as if there had been none before. A climb is steady when no block's mean falls behind the one before it by more than
-    `dip` of the whole climb. A block without a reading begins the window anew; what was found stays open until the
-    window is full again. The onset is the begin of the first block with exposure, or of the climb.
+    as if there had been none before, and ends with a block that has none. A climb is steady when no block's mean falls
+    behind the one before it by more than `dip` of the whole climb. A block without a reading begins the window anew;
+    what was found stays open until the window is full again. The onset is the begin of the first block with exposure,
+    or of the climb.
 
     Misses what comes and goes within a block when its mean is small, and climbs slower than `rise` in a `window`. Takes
     the climb of a daily rhythm for gathering gas, if the rhythm climbs by `rise` in a `window`. Needs a block to see a
@@ -205,6 +216,7 @@ class Accumulation(Detector):
         super().__init__(params, low, high, rate)
         self._excess = np.array([q.value for q in params.excess], np.float64)
         self._floor = float(params.floor.value) if params.floor else 0.0
+        self._cap = float(params.cap.value) if params.cap else np.inf
         self._rise = float(params.rise.value) if params.rise else np.inf
         self._length = nanoseconds(params.window) // _BLOCKS
 
@@ -219,6 +231,7 @@ class Accumulation(Detector):
                 value,
                 out,
                 self._floor,
+                self._cap,
                 self._excess,
                 self._rise,
                 self._length,

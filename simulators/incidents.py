@@ -43,7 +43,7 @@ def gas_leak(stage: Stage, start: float, end: float) -> Scripted:
 def sewer_biogas(stage: Stage, start: float, end: float) -> Scripted:
     """Biogas of a sewer builds up slowly, below 1 %LEL a minute: no leak, though a notice is right."""
     sensor = stage.sensor("gas-lel", ("sewer-manhole",), period=30)
-    effects = (Ramp(sensor.id, start, end, amount=11.0, fall=600),)
+    effects = (Ramp(sensor.id, start, end, amount=11.0, fall=300),)
     asset = stage.city.assets[sensor.asset]
     return Scripted(stage.incident("sewer-biogas", start, end, asset, (sensor,), allowed=("sewer-gas",)), effects)
 

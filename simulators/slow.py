@@ -36,7 +36,11 @@ def septic_filling(stage: Stage, start: float, end: float) -> Scripted:
     """Sewage fills a tank by half a metre in an hour and drives its gas out: the fan should run before it is much."""
     asset = stage.asset("septic-tank")
     gas, level = stage.on(asset.id, "gas-lel")[0], stage.on(asset.id, "level")[0]
-    effects = (Ramp(level.id, start, start + 3600, amount=0.5), Swell(gas.id, start, end, 6.5, rise=900, fall=900))
+    effects = (
+        Ramp(level.id, start, start + 3600, amount=0.5),
+        Ramp(level.id, end, end + 900, amount=-0.5),  # it is pumped out
+        Swell(gas.id, start, end, 6.5, rise=900, fall=900),
+    )
     truth = stage.incident(
         "septic-filling",
         start,

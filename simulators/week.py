@@ -62,6 +62,7 @@ class Part:
 LEFT_OUT: Final = {
     "illicit-discharge": "its monitor learns for two weeks of dry hours",
     "crack-growth": "it shows after about six days of growth",
+    "hidden-leak": "its monitors learn for one to two weeks of nights",
     "slow-leak": "nobody can tell it from demand",
 }
 
@@ -75,7 +76,7 @@ PARTS: Final = (
         7.0,
         (
             Happening("gas-leak", 5, (10 * _MINUTES, 2 * HOUR)),
-            Happening("sewer-biogas", 5, (12 * _MINUTES, HOUR)),
+            Happening("sewer-biogas", 5, (12 * _MINUTES, 20 * _MINUTES)),
             Happening("cabinet-leak", 3, (5 * _MINUTES, HOUR)),
             Happening("septic-gas", 5, (10 * _MINUTES, 2 * HOUR)),
             Happening("gas-seep", 3, (6 * HOUR, 10 * HOUR)),
@@ -92,7 +93,6 @@ PARTS: Final = (
         7.0,
         (
             Happening("water-burst", 5, (5 * _MINUTES, 2 * HOUR)),
-            Happening("hidden-leak", 2, (1.5 * DAY, 2 * DAY), 4.5 * DAY),
             Happening("waterlogging", 4, (8 * _MINUTES, 40 * _MINUTES)),
             Happening("drain-overflow", 4, (8 * _MINUTES, 20 * _MINUTES)),
             Happening("blockage", 3, (3 * HOUR, 6 * HOUR), 2 * DAY),

@@ -15,6 +15,7 @@ class Accumulation(Oracle):
         {"excess": ["3.01 u", "8.03 u"], "floor": "2 u", "window": "12 s", "release": 0.7},
         {"rise": "7.01 u", "window": "12 s", "dip": 0.21},
         {"excess": ["1.01 u", "30 u"], "rise": "9 u", "window": "24 s", "floor": "-1 u", "release": 0.9},
+        {"excess": ["0.51 u"], "window": "12 s", "floor": "2 u", "cap": "2.9 u"},
     )
 
     def start(self) -> None:
@@ -27,7 +28,8 @@ class Accumulation(Oracle):
         if self.readings and ts // length != (block := self.readings[0][0] // length):
             values = [value for _, value in self.readings]
             floor = self.p.floor.value if self.p.floor else 0.0
-            over = sum(max(value - floor, 0.0) for value in values) / len(values)
+            cap = self.p.cap.value if self.p.cap else math.inf
+            over = sum(max(min(value, cap) - floor, 0.0) for value in values) / len(values)
             self.blocks.append((block, sum(values) / len(values), over))
             yield from self.judge(ts, length, floor)
             if ts // length != block + 1:
@@ -41,8 +43,9 @@ class Accumulation(Oracle):
         bounds = [q.value for q in p.excess]
         exposure = sum(over for _, _, over in window) / 12
         keep = p.release if full else -math.inf
+        now = exposure if window[-1][2] else 0.0
         self.exposed = max(
-            (k + 1 for k, b in enumerate(bounds) if exposure >= b or (k < self.exposed and exposure >= keep * b)),
+            (k + 1 for k, b in enumerate(bounds) if now >= b or (k < self.exposed and now >= keep * b)),
             default=0,
         )
         means = [mean for _, mean, _ in window]

@@ -30,6 +30,20 @@ def test_a_brief_peak_is_no_exposure() -> None:
     assert find("accumulation", x, excess=["1.5 u"], window="2 min") == []
 
 
+def test_a_leak_that_was_told_is_no_exposure_once_it_has_gone() -> None:
+    """Half a minute far above the threshold of another monitor, and a full window without any afterwards."""
+    x = np.concatenate([np.zeros(200), np.full(30, 40.0), np.zeros(200)])
+    assert len(find("accumulation", x, excess=["3 u"], floor="1 u", window="2 min")) == 2
+    assert find("accumulation", x, excess=["3 u"], floor="1 u", cap="10 u", window="2 min") == []
+
+
+def test_exposure_is_over_when_there_is_no_more() -> None:
+    """The mean of a window stays high for long; a twelfth of it without gas tells that the gas has gone."""
+    x = np.concatenate([np.zeros(200), np.full(110, 9.0), np.zeros(200)])
+    onset, end = find("accumulation", x, excess=["1.5 u"], floor="1 u", window="2 min")
+    assert onset.ts < 310 < end.ts <= 331
+
+
 def test_a_climb_below_every_threshold_is_found() -> None:
     """0.05 u/s over two minutes is 5.5 between the first block and the last, however low it is."""
     x = np.concatenate([np.zeros(200), 0.05 * np.arange(200), np.full(300, 10.0)])
