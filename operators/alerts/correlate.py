@@ -388,8 +388,7 @@ class Correlator:
             return
         open_faults, until = state.faults.get(finding.sensor, (frozenset[str](), now))
         if finding.phase is Phase.END:
-            rest = round(rules.rest_readings.get(finding.reason, 0.0) * self._period(finding.sensor))
-            until = max(until, finding.ts + max(rest, rules.rest.get(finding.reason, 0)), now)
+            until = max(until, finding.ts + rules.rest.get(finding.reason, 0), now)
             state.faults[finding.sensor] = (open_faults - {finding.monitor}, until)
             state.timers.at(until, (finding.sensor, ""))
             return

@@ -57,12 +57,11 @@ class Rules:
     silent: frozenset[str] = frozenset({"drop_out", "silence"})
     #: Kinds of fault that say nothing against what the sensor found before or after.
     harmless: frozenset[str] = frozenset({"drop-out"})
-    #: How long a sensor is mistrusted after a fault of that reason has ended; reasons not named: not at all.
+    #: How long a sensor is mistrusted after a fault of that reason has ended; reasons not named: not at all. To whoever
+    #: has heard of dead zeros, the return is a rise for minutes.
     rest: Mapping[str, int] = field(
-        default_factory=lambda: dict.fromkeys(("spike", "out-of-range", "stuck-at-zero"), 30 * SECOND)
+        default_factory=lambda: {"spike": 30 * SECOND, "out-of-range": 30 * SECOND, "stuck-at-zero": 10 * MINUTE}
     )
-    #: ... but for so many of its readings at least: until then its return looks like a rise to whoever heard of zeros.
-    rest_readings: Mapping[str, float] = field(default_factory=lambda: {"stuck-at-zero": 10.0})
     #: A sensor that has had such a fault within this time ...
     wary: Mapping[str, int] = field(default_factory=lambda: {"spike": DAY})
     #: ... is believed once what it finds has lasted for so many of its readings: the next one tells a spike.

@@ -247,15 +247,6 @@ def test_a_sensor_that_has_spiked_is_believed_after_a_second_reading():
     assert timetable([*spiked, finding(later, "G1")], until=later + 9) == [f"{later} raised gas-leak 3 G1"], "a day on"
 
 
-def test_a_sensor_is_mistrusted_for_so_many_of_its_readings():
-    """What has learned from faulty readings has to see good ones first; what still lasts then counts."""
-    fault = [finding(5, "G1", monitor="spike"), finding(6, "G1", END, monitor="spike", onset=5)]
-    rules = replace(DEFAULT, rest_readings={"spike": 60.0}, wary={})
-    brief = [finding(20, "G1"), finding(40, "G1", END, onset=20)]
-    assert timetable([*fault, *brief], 300, rules) == []
-    assert timetable([*fault, finding(20, "G1")], 300, rules) == ["66 raised gas-leak 3 G1"]
-
-
 def test_a_neighbour_of_a_faulty_sensor_still_raises_and_is_not_supported_by_it():
     """Only the faulty sensor is held back."""
     records = [finding(1, "G1", monitor="spike"), finding(2, "G1"), finding(3, "G2")]
