@@ -50,6 +50,7 @@ def _rows(
         cell.before = x
         if first:
             continue
+        flat = step == 0.0 and cell.step == 0.0
         turned = (step > 0.0) != (cell.step > 0.0)
         swing = min(abs(step), abs(cell.step)) if turned else 0.0
         cell.step = step
@@ -70,7 +71,7 @@ def _rows(
         cell.score = min(cell.recent / bound, 1e300) if bound > 0.0 else 0.0
         reached = bound if grade else low
         n = settle(out, n, cell, slot, grade, _NOISE, t, cell.since, cell.recent, reached, x, cell.usual)
-        if grade == 0:
+        if grade == 0 and not flat:  # a sensor that sticks says nothing about its noise
             cell.usual += slow * (min(swing, bound) - cell.usual)
     return n
 
@@ -106,7 +107,7 @@ class NoiseBurst(Detector):
     A reading that turns back makes a swing, of the smaller of the steps to and from it; one that does not makes a swing
     of 0. So steps, ramps, and the rise and ebb of an event are no noise. The noise is an exponentially weighted mean of
     the latest swings, the usual noise one of many; a swing counts in the latter for at most the bound, and not at all
-    while a burst lasts. The onset is the reading at which the noise left the usual.
+    while a burst lasts or the reading stays the same. The onset is the reading at which the noise left the usual.
 
     Misses noise below `times` the usual, and that in the warm-up. Takes a strong oscillation near half the sampling
     rate, such as water hammer read each second, for noise: take a longer `span` there. Not for sensors that shake by

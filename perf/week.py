@@ -182,6 +182,7 @@ def _told(alert: Alert, part: Lived) -> dict[str, Any]:
         "asset": alert.asset,
         "sensors": list(alert.sensors),
         "summary": alert.summary,
+        "support": list(alert.support[:5]),
         "beside": beside,
     }
 

@@ -47,7 +47,7 @@ class NoiseBurst(Oracle):
         grade = int(self.recent > bound or (self.grade and self.recent > low))
         turn = (Reason.NOISE, ts, self.since or 0, self.recent, bound if grade else low, x, self.usual)
         yield from self.turn(grade, *turn)
-        if not grade:
+        if not (grade or a == b == c):
             weight = 0.5 ** (1 / p.half_life)
             self.usual = weight * self.usual + (1 - weight) * min(swing, bound)
 
