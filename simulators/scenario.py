@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +22,7 @@ from simulators.signals import Signals, World
 from simulators.slow import SLOW
 from simulators.stage import Incident, Scripted, Sighting, Stage
 
-__all__ = ["DEMO", "START", "Scenario", "demo", "faults", "quiet", "random", "scenario", "write_truth"]
+__all__ = ["DEMO", "START", "Scenario", "demo", "faults", "goes_on", "quiet", "random", "scenario", "write_truth"]
 
 #: 14 July 2025, 08:00 in Bozhou: a rush hour in the rainy season.
 START: Final = 1_752_451_200 * SECOND
@@ -53,6 +54,19 @@ DEMO: Final[tuple[tuple[str, float, float], ...]] = (
     ("overload", 10.5, 11.0),
     ("water-burst", 11.0, 14.0),
     ("street-vending", 12.0, 14.5),
+)
+
+#: What happens after the demo, again and again: script, and the minutes of each half hour at which it begins and ends.
+AFTERWARDS: Final[tuple[tuple[str, float, float], ...]] = (
+    ("gas-leak", 2.0, 7.0),
+    ("street-vending", 4.0, 7.0),
+    ("waterlogging", 6.0, 14.0),
+    ("cabinet-leak", 11.0, 15.0),
+    ("overload", 14.0, 14.5),
+    ("water-burst", 16.0, 21.0),
+    ("septic-gas", 20.0, 28.0),
+    ("fault-drop-out", 23.0, 26.0),
+    ("road-occupied", 25.0, 29.0),
 )
 
 
@@ -110,6 +124,18 @@ def scenario(city: City, timetable: Sequence[tuple[str, float, float]], span: in
 def demo(city: City, seed: int = 1, start: int = START) -> Scenario:
     """Fifteen minutes with an incident of every kind."""
     return scenario(city, DEMO, 15 * MINUTE, seed, start)
+
+
+def goes_on(city: City, seed: int = 1, start: int = START, span: int = 8 * HOUR) -> Scenario:
+    """The demo, and after it a city in which something happens every few minutes, as long as it finds a place."""
+    stage = Stage(city, seed, start)
+    known = SCRIPTS | SLOW
+    scripts = [known[name](stage, begin * 60, end * 60) for name, begin, end in DEMO]
+    for half in range(15, span // MINUTE - 30, 30):
+        for name, begin, end in AFTERWARDS:
+            with suppress(ConfigError):
+                scripts.append(known[name](stage, (half + begin) * 60, (half + end) * 60))
+    return Scenario(city, seed, start, span, tuple(scripts))
 
 
 def quiet(city: City, span: int = 15 * MINUTE, seed: int = 1, start: int = START) -> Scenario:

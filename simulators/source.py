@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,9 @@ class SimulatedCity(Source):
         Messages in a poll at most.
     speed
         So many times as fast as real time, counted from when a partition is opened; None: as fast as it goes.
+    head
+        With a speed: what is recorded within so many ns of the scenario's start is sent as fast as it goes, and the
+        speed counts from when the first partition has come so far.
     network
         How messages are delayed, repeated and spoiled on their way.
     clock
@@ -53,10 +57,12 @@ class SimulatedCity(Source):
         partitions: int = 8,
         batch: int = 2_000,
         speed: float | None = None,
+        head: int = 0,
         network: Network | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.scenario = scenario
+        self._head = _Head(scenario.start + head) if head else None
         self._names = tuple(f"{scenario.city.name}/{i}" for i in range(partitions))
         self._batch, self._speed, self._clock = batch, speed, clock
         self._network = network or Network()
@@ -70,13 +76,20 @@ class SimulatedCity(Source):
         if partition not in self._names:
             raise SourceError(f"expected a partition of {', '.join(self._names)}, got {partition!r}")
         gateway = Gateway(self.scenario, self._names.index(partition), len(self._names), self._network)
-        return SimulatedPartition(
-            partition, gateway, resume or (0, 0, 0), self._batch, self._speed, self._clock, self.scenario.start
-        )
+        place = resume or (0, 0, 0)
+        return SimulatedPartition(partition, gateway, place, self._batch, self._speed, self._clock, self._head)
 
     def truth(self) -> tuple[Incident, ...]:
         """What happens, in order of time."""
         return self.scenario.truth
+
+
+@dataclass
+class _Head:
+    """Up to which recorded time (ns) nothing is paced, and when by the clock the first partition had come so far."""
+
+    end: int
+    reached: float | None = None
 
 
 class SimulatedPartition(Partition):
@@ -90,10 +103,10 @@ class SimulatedPartition(Partition):
         batch: int,
         speed: float | None,
         clock: Callable[[], float],
-        start: int,
+        head: _Head | None,
     ) -> None:
         self._name, self._gateway, self._batch = name, gateway, batch
-        self._speed, self._clock, self._start = speed, clock, start
+        self._speed, self._clock, self._head = speed, clock, head
         self._chunk, self._done, self._offset = position
         self._current: Chunk | None = None
         self._over = gateway.chunk(self._chunk - 1, None).over if 0 < self._chunk < gateway.chunks else None
@@ -112,9 +125,16 @@ class SimulatedPartition(Partition):
         """The end of what may be polled of messages [begin, end)."""
         if self._speed is None:
             return end
-        if self._from is None:
+        since = self._released
+        if self._head is not None:
+            if self._head.reached is None:
+                if int(chunk.recorded[begin]) < self._head.end:
+                    return begin + int(chunk.recorded[begin:end].searchsorted(self._head.end))
+                self._head.reached = self._clock()
+            since, self._from = self._head.reached, self._head.end
+        elif self._from is None:
             self._from = int(chunk.recorded[begin])
-        now = self._from + int((self._clock() - self._released) * self._speed * SECOND)
+        now = self._from + int((self._clock() - since) * self._speed * SECOND)
         return begin + int(chunk.recorded[begin:end].searchsorted(now, "right"))
 
     def poll(self) -> RawBatch | None:

@@ -93,6 +93,10 @@ class WithJournal(Source):
         self.gapless = source.gapless
         self.beginning = source.beginning
 
+    def now(self) -> int:
+        """Recorded time that the stream has come to, in this process, ns; the present, where it is live."""
+        return self._clock()
+
     def partitions(self) -> Sequence[str]:
         """Those of the stream, and the journal."""
         return (*self._source.partitions(), ACTIONS)

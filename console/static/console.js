@@ -261,6 +261,7 @@
 
   // --------------------------------------------------------------------------------------------------------------- news
 
+  // The city's clock may be another than this machine's.
   let live = !("recording" in root.dataset), present = Number(root.dataset.present);
   function listen() {
     const source = new EventSource("/events");
@@ -281,15 +282,25 @@
     source.onerror = () => { if (source.readyState === EventSource.CLOSED) setTimeout(() => { refresh(); listen(); }, 2000); };
   }
 
+  /** Figures grow old as well: a page of them is asked for again, unless somebody is at work on it. */
+  async function again() {
+    const main = $("main[data-renewed]");
+    if (!main || document.hidden || main.contains(document.activeElement) || getSelection().toString()) return;
+    try {
+      const page = new DOMParser().parseFromString(await part(location.pathname + location.search), "text/html");
+      const fresh = $("main[data-renewed]", page);
+      if (fresh) main.replaceChildren(...fresh.childNodes);
+    } catch (error) { console.warn(error); }
+  }
+
   let third = 0;
   function tick() {
-    const now = live ? Date.now() : present;
     const clock = $("[data-clock]");
-    clock.textContent = new Intl.DateTimeFormat("en-GB", { timeZone: clock.dataset.zone, hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" }).format(now);
+    clock.textContent = new Intl.DateTimeFormat("en-GB", { timeZone: clock.dataset.zone, hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" }).format(present + (live ? Date.now() - heard : 0));
     $("#offline").hidden = Date.now() - heard < 8000;
     // Ages grow without news: three times a minute is often enough.
     const now20 = Math.floor(Date.now() / 20000);
-    if (now20 !== third) { if (third && list && live) refresh(); third = now20; }
+    if (now20 !== third) { if (third && live) list ? refresh() : again(); third = now20; }
   }
   setInterval(tick, 1000);
   tick();

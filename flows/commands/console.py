@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import signal
-import socket
 import sys
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
-import uvicorn
 from rich.console import Console
 
 from console.accounts import Accounts, Role
-from console.database import Database, serve_unowned
-from console.pages import Site
-from console.watch import Watch
-from console.web import make_app
-from console.world import World
+from console.database import serve_unowned
 from domain.city_files import load_city
 from domain.errors import ConfigError, Problem
+from flows.desk import console_server, listening
 from flows.logs import LogFormat, configure
 from flows.options import DsnOption, LogOption
 from sinks.clickhouse.client import DEFAULT_DSN
@@ -67,34 +62,16 @@ def serve(
         raise ConfigError(
             [Problem("", "", "--accounts", f"{accounts} knows no user yet: lifeline console user add NAME")]
         )
-    world = World(load_city(city))
+    registry = load_city(city)
     with serve_unowned(dsn) as alone:
-        database = Database(dsn)
-        site = Site(world, database, Watch(database, journal), people, secure=https)
-        hosts = ["localhost", "127.0.0.1", "[::1]", host, *(name or ())]
-        server = uvicorn.Server(
-            uvicorn.Config(
-                make_app(site, hosts),
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                timeout_graceful_shutdown=2,
-            )
-        )
+        server = console_server(registry, dsn, journal, people, hosts=[host, *(name or ())], https=https)
         # The server ends by itself, then raises the signal once more: what was opened here is to be closed as well.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: None)
-        with _listening(host, port) as listener:
+        with listening(host, port) as listener:
             address = f"http://{host}:{listener.getsockname()[1]}/"
-            Console().print(f"{world.city.name}: {address}{' (serving the database itself)' if alone else ''}")
+            Console().print(f"{registry.name}: {address}{' (serving the database itself)' if alone else ''}")
             server.run(sockets=[listener])
-
-
-def _listening(host: str, port: int) -> socket.socket:
-    try:
-        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
-    except OSError as error:
-        raise ConfigError([Problem("", "", "--port", f"cannot listen on {host}:{port}: {error}")]) from error
 
 
 @user.command()

@@ -17,10 +17,11 @@ from domain.errors import SourceError
 from domain.records import RawBatch
 from simulators.bozhou import bozhou
 from simulators.gateway import Network
-from simulators.scenario import Scenario, demo, quiet
-from simulators.source import SimulatedCity
+from simulators.scenario import Scenario, demo, goes_on, quiet
+from simulators.source import SimulatedCity, SimulatedPartition
 
 CITY = bozhou()
+CITY_START = demo(CITY).start
 ROUGH = Network(slow=0.05, late=0.002, repeated=0.01, garbage=0.002)
 
 
@@ -209,3 +210,37 @@ def test_an_unknown_partition_is_refused() -> None:
     """The error names what there is."""
     with pytest.raises(SourceError, match="bozhou/7"):
         SimulatedCity(short()).open("bozhou/8", None)
+
+
+def test_the_city_that_goes_on_begins_with_the_demo() -> None:
+    """Byte for byte, whatever happens later."""
+    first = drain(SimulatedCity(short(1.5)), "bozhou/1")
+    later = SimulatedCity(goes_on(CITY)).open("bozhou/1", None)
+    found: list[Message] = []
+    end = CITY_START + 80 * SECOND
+    while not found or found[-1][1] < end:
+        batch = later.poll()
+        assert batch is not None
+        found += flat(batch)
+    assert [one for one in found if one[1] < end] == [one for one in first if one[1] < end]
+
+
+def test_a_head_start_is_not_paced() -> None:
+    """Then time goes as fast as it is said to, from when the first partition has come so far."""
+    now = 100.0
+    source = SimulatedCity(short(), speed=2.0, head=20 * SECOND, clock=lambda: now)
+    opened = [source.open(name, None) for name in ("bozhou/0", "bozhou/1")]
+
+    def reached(partition: SimulatedPartition) -> float:
+        last = 0
+        while (batch := partition.poll()) is not None:
+            last = int(batch.recorded[-1])
+        return (last - CITY_START) / SECOND
+
+    assert all(19.5 < reached(one) <= 20 for one in opened)
+    now += 1000.0
+    fresh = SimulatedCity(short(), speed=2.0, head=20 * SECOND, clock=lambda: now)
+    opened = [fresh.open(name, None) for name in ("bozhou/0", "bozhou/1")]
+    reached(opened[0])
+    now += 5.0
+    assert all(29.5 < reached(one) <= 30 for one in opened)
