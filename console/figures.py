@@ -42,12 +42,10 @@ WHERE (state = {{state:String}} OR {{state:String}} = '' AND (state != 'well' OR
     AND positionCaseInsensitiveUTF8(concat(sensor, ' ', asset_name, ' ', zone), {{text:String}}) > 0
 ORDER BY state = 'fault' DESC, seen DESC, sensor LIMIT {{limit:UInt32}}
 """
-# What calls for the desk: an alert that is new, or graver than it was.
 _LOAD: Final = """
-SELECT intDiv(toUnixTimestamp64Milli(e.ts), {bucket:Int64}) * {bucket:Int64} AS at, owner, level, count() AS alerts
-FROM alert_events AS e FINAL
-WHERE e.ts >= fromUnixTimestamp64Milli({start:Int64}) AND type IN ('raised', 'escalated') AND revision = 0
-GROUP BY at, owner, level ORDER BY at, owner, level
+SELECT intDiv(toUnixTimestamp64Milli(ts), {bucket:Int64}) * {bucket:Int64} AS at, desk, level, count() AS pages
+FROM pages WHERE ts >= fromUnixTimestamp64Milli({start:Int64})
+GROUP BY at, desk, level ORDER BY at, desk, level
 """
 _ANSWERS: Final = """
 SELECT level, count() AS alerts, count(acknowledged) AS seen, median(to_acknowledge_s) AS to_acknowledge,
@@ -119,7 +117,7 @@ def sensors(
 
 @dataclass(frozen=True)
 class Load:
-    """Alerts in buckets of ten minutes: `buckets` for the whole desk by level, `owners` for each unit."""
+    """Pages (what called for the desk) in buckets of ten minutes: `buckets` for the whole desk by level, `owners` for each unit."""
 
     starts: list[int]  # ms
     buckets: list[dict[int, int]]
@@ -128,12 +126,12 @@ class Load:
 
     @property
     def peak(self) -> int:
-        """Most alerts in one bucket."""
+        """Most pages in one bucket."""
         return max((sum(bucket.values()) for bucket in self.buckets), default=0)
 
     @property
     def total(self) -> int:
-        """All alerts."""
+        """All pages."""
         return sum(sum(bucket.values()) for bucket in self.buckets)
 
     @property
@@ -153,8 +151,8 @@ def load(database: Database, present: int) -> Load:
     for row in rows:
         if row["at"] in buckets:
             bucket = buckets[row["at"]]
-            bucket[row["level"]] = bucket.get(row["level"], 0) + row["alerts"]
-            owners[row["owner"]][row["at"]] += row["alerts"]
+            bucket[row["level"]] = bucket.get(row["level"], 0) + row["pages"]
+            owners[row["desk"]][row["at"]] += row["pages"]
     by_load = sorted(owners.items(), key=lambda item: (-sum(item[1].values()), item[0]))
     return Load(
         starts,

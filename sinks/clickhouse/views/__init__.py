@@ -16,5 +16,5 @@ __all__ = ["LATER", "VIEWS"]
 #: In the order in which they are made: a view stands after those that it reads.
 VIEWS: Final = (*alerts.VIEWS, *sensors.VIEWS, *networks.VIEWS, *zones.VIEWS, *cases.VIEWS)
 
-#: What version 5 puts in the place of some, and adds.
-LATER: Final = (*cases.LATER, *commands.LATER)
+#: What version 7 puts in the place of some, and adds.
+LATER: Final = (*alerts.LATER, *cases.LATER, *commands.LATER)

@@ -7,7 +7,7 @@ from typing import Final
 from domain.clock import MINUTE
 from sinks.clickhouse.views.terms import NOW, STANDING, day, floor, known
 
-__all__ = ["VIEWS"]
+__all__ = ["LATER", "VIEWS"]
 
 # The first time that somebody has seen it: an alert may be told anew, and be acknowledged again.
 _ACKNOWLEDGED: Final = """(
@@ -99,5 +99,22 @@ SELECT zone, asset, kind, any(place) AS place, any(owner) AS owner, count() AS a
     countIf(judged = 'false') AS false_alerts, min(raised) AS first_raised, max(raised) AS last_raised
 FROM alert_response WHERE raised > addDays({NOW}, -30) GROUP BY zone, asset, kind HAVING alerts > 1
 """
+
+# Whoever counts what called for the desk counts these.
+_PAGES: Final = """
+CREATE VIEW pages AS
+SELECT ts, toString(alert) AS id, toString(type) AS why, kind, level, urgent, owner AS desk, zone, asset, place
+FROM alert_events FINAL WHERE type IN ('raised', 'escalated', 'overdue', 're-alarmed') AND revision = 0
+"""
+_LOAD_OF_PAGES: Final = f"""
+CREATE OR REPLACE VIEW alarm_load AS
+SELECT
+    {floor("ts", 10 * MINUTE)} AS bucket, desk, count() AS pages, countIf(urgent) AS urgent_pages,
+    uniqExact(id) AS alerts, min(level) AS gravest, toBool(pages > 10) AS flood
+FROM pages GROUP BY bucket, desk
+"""
+
+#: Of version 7 of the schema.
+LATER: Final = (_PAGES, _LOAD_OF_PAGES)
 
 VIEWS: Final = (_OPEN, _OPEN_BY_LEVEL, _RESPONSE, _RESPONSE_TIMES, _FALSE_RATE, _LOAD, _DAYS, _REPEATED)

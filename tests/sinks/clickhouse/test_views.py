@@ -270,6 +270,8 @@ def test_alarm_load(town: Client) -> None:
         (10, "gas", 1, 1, 1, 1, False),
         (0, "water", 2, 0, 1, 2, False),
     ]
+    found = rows(town, "SELECT id, why, desk, level FROM pages WHERE why != 'raised' ORDER BY ts")
+    assert found == [(uuid(20), "overdue", "water", 2), (uuid(0), "escalated", "gas", 1)]
 
 
 def test_alert_days(town: Client) -> None:
