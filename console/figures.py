@@ -117,7 +117,7 @@ def sensors(
 
 @dataclass(frozen=True)
 class Load:
-    """Pages (what called for the desk) in buckets of ten minutes: `buckets` for the whole desk by level, `owners` for each unit."""
+    """What called for the desk, in tens of minutes: `buckets` for the whole desk by level, `owners` for each unit."""
 
     starts: list[int]  # ms
     buckets: list[dict[int, int]]

@@ -80,6 +80,9 @@ def alert_traces(database: Database, world: World, alert: Alert, present: int) -
     near = [(sensor, far) for sensor, far in near if sensor.id not in alert.sensors][:NEAR]
     cameras = list(dict.fromkeys((*alert.cameras, *world.cameras_near(alert.lon, alert.lat, SEEN_FROM))))
     lines = _lines(database, world, [*own, *(sensor.id for sensor, _ in near)], start, until)
+    # Where nothing is stored of the time before, there is nothing to be seen.
+    heard = [line["points"][0][0] for line in lines if line["points"]]
+    start = max(start, min([*heard, alert.onset // MILLISECOND]) - (until - start) // 50) if heard else start
     for line, (_, far) in zip(lines[len(own) :], near, strict=True):
         line["far"] = round(far)
     video = database.rows(_VIDEO, {"cameras": cameras, "start": start, "until": until}) if cameras else []

@@ -50,6 +50,8 @@ class Living:
         Of the desk's journal and accounts, which are made anew.
     port
         Of the console on loopback; a free one where it is taken.
+    speed
+        Times real time, once the beginning is over.
     """
 
     city: City
@@ -60,6 +62,7 @@ class Living:
     folder: Path
     port: int
     workers: int = 1
+    speed: float = 1.0
 
     def run(self, caught_up: Callable[[], None], opened: Callable[[Open], None]) -> None:
         """Run until Ctrl-C or SIGTERM.
@@ -75,7 +78,7 @@ class Living:
         journal = self.folder / "actions.ndjson"
         journal.unlink(missing_ok=True)
         # A block is stored once the next one has begun.
-        city = SimulatedCity(self.scenario, speed=1.0, head=self.begun + 2 * self.settings.block)
+        city = SimulatedCity(self.scenario, speed=self.speed, head=self.begun + 2 * self.settings.block)
         stream = WithJournal(city, journal, follow=True)
         engine = Engine(self.city, self.settings, stream, self.dsn, serve=0, cluster=Cluster(self.workers))
         failed: list[BaseException] = []

@@ -16,13 +16,15 @@ from domain.clock import SECOND
 from domain.errors import ConfigError, Problem
 from sinks.clickhouse.client import translated
 
-__all__ = ["BridgeDay", "Traces", "last_day", "read_day"]
+__all__ = ["BridgeDay", "Traces", "last_day", "read_day", "structures"]
 
 #: Days before, with which a day is compared.
 BEFORE: Final = 7
 
-#: Of a point of a trace, s.
+#: Of a point of a trace, s; of a day of which less than `SHORT` is stored, a finer one.
 STEP: Final = 300
+FINE: Final = 60
+SHORT: Final = timedelta(hours=4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,7 @@ class Traces:
     mean: Mapping[str, npt.NDArray[np.float64]]  # by sensor; NaN where it said nothing
     least: npt.NDArray[np.float64]
     most: npt.NDArray[np.float64]
+    step: int = STEP  # s
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +68,16 @@ class BridgeDay:
 
     @property
     def heard(self) -> datetime:
-        """Up to when readings came, to five minutes."""
-        ends = [int(traces.ts[-1]) // SECOND + STEP for traces in self.traces if len(traces.ts)]
+        """Up to when readings came, to the step of the traces."""
+        ends = [int(traces.ts[-1]) // SECOND + traces.step for traces in self.traces if len(traces.ts)]
         return min(datetime.fromtimestamp(max(ends), self.zone), self.end) if ends else self.end
+
+    @property
+    def shown(self) -> tuple[datetime, datetime]:
+        """What a plot shows: the day, or of a day of which little is stored that little."""
+        begins = [int(traces.ts[0]) // SECOND for traces in self.traces if len(traces.ts)]
+        first = datetime.fromtimestamp(min(begins), self.zone) if begins else self.begin
+        return (first, self.heard) if self.heard - first < SHORT else (self.begin, self.end)
 
     @property
     def facts(self) -> list[str]:
@@ -105,32 +115,50 @@ def last_day(client: Client) -> date:
     return day
 
 
-def read_day(client: Client, asset: str, day: date) -> BridgeDay:
-    """Read one day of one structure; raises ConfigError where nothing of it is stored."""
+def structures(client: Client, day: date) -> list[Mapping[str, Any]]:
+    """The health of every structure on a day (docs/views.md, bridge_health), the worst first."""
+    return list(_rows(client, _STRUCTURES, {"day": day.isoformat()}))
+
+
+def read_day(client: Client, asset: str, day: date, health: Mapping[str, Any] | None = None) -> BridgeDay:
+    """Read one day of one structure; raises ConfigError where nothing of it is stored.
+
+    Parameters
+    ----------
+    health
+        Its row of `structures`, where that has been read.
+    """
     about = {"asset": asset, "day": day.isoformat()}
-    health = _rows(client, "SELECT * FROM bridge_health WHERE asset = {asset:String} AND day = {day:Date}", about)
-    if not health:
+    if health is None:
+        query = "SELECT * FROM bridge_health WHERE asset = {asset:String} AND day = {day:Date}"
+        health = next(iter(_rows(client, query, about)), None)
+    if health is None:
         raise ConfigError([_nothing(client, asset, day)])
     ((name, timezone, levels),) = (tuple(row.values()) for row in _rows(client, "SELECT * FROM city FINAL"))
     zone = ZoneInfo(timezone)
-    partial = BridgeDay(name, zone, day, health[0], levels, (), (), (), (), ())
+    partial = BridgeDay(name, zone, day, health, levels, (), (), (), (), ())
     begin, end = partial.begin.timestamp(), partial.end.timestamp()
     about |= {"begin": str(int(begin)), "end": str(int(end)), "first": (day - timedelta(days=BEFORE)).isoformat()}
     measured = _rows(client, _MEASURED, about)
+    ((stored,),) = (tuple(row.values()) for row in _rows(client, _STORED, about))
+    step = FINE if stored < SHORT.total_seconds() else STEP
     return BridgeDay(
         name,
         zone,
         day,
-        health[0],
+        health,
         levels,
         measured,
         [_local(row, zone) for row in _rows(client, _ALERTS, about)],
         _rows(client, _FINDINGS, about),
         _rows(client, _SENSORS, about),
-        [_traces(client, about, row["kind"], row["unit"]) for row in measured],
+        [_traces(client, about, row["kind"], row["unit"], step) for row in measured],
     )
 
 
+_STRUCTURES: Final = """
+SELECT * FROM bridge_health WHERE day = {day:Date} ORDER BY grade = 'unknown' DESC, score, asset
+"""
 _MEASURED: Final = """
 SELECT days.*, before.usual AS usual FROM (
     SELECT * FROM bridge_days WHERE asset = {asset:String} AND day = {day:Date}
@@ -170,18 +198,23 @@ LEFT JOIN (
 ) AS faults ON faults.sensor = registry.sensor
 WHERE asset = {asset:String} ORDER BY kind, sensor
 """
-_TRACES: Final = f"""
-SELECT sensor, intDiv(toUnixTimestamp64Milli(start), {STEP * 1000}) * {STEP} AS at, min(min) AS least,
+_STORED: Final = """
+SELECT dateDiff('second', min(start), max(start)) AS stored FROM aggregates_1m
+WHERE sensor IN (SELECT sensor FROM registry WHERE asset = {asset:String})
+    AND start >= toDateTime64({begin:Int64}, 3, 'UTC') AND start < toDateTime64({end:Int64}, 3, 'UTC')
+"""
+_TRACES: Final = """
+SELECT sensor, intDiv(toUnixTimestamp64Milli(start), 1000 * {step:Int64}) * {step:Int64} AS at, min(min) AS least,
     sum(mean * count) / sum(count) AS middle, max(max) AS most
 FROM aggregates_1m
-WHERE sensor IN (SELECT sensor FROM registry WHERE asset = {{asset:String}} AND kind = {{kind:String}})
-    AND start >= toDateTime64({{begin:Int64}}, 3, 'UTC') AND start < toDateTime64({{end:Int64}}, 3, 'UTC')
+WHERE sensor IN (SELECT sensor FROM registry WHERE asset = {asset:String} AND kind = {kind:String})
+    AND start >= toDateTime64({begin:Int64}, 3, 'UTC') AND start < toDateTime64({end:Int64}, 3, 'UTC')
 GROUP BY sensor, at ORDER BY sensor, at
 """
 
 
-def _traces(client: Client, about: Mapping[str, str], kind: str, unit: str) -> Traces:
-    rows = _rows(client, _TRACES, {**about, "kind": kind})
+def _traces(client: Client, about: Mapping[str, str], kind: str, unit: str, step: int) -> Traces:
+    rows = _rows(client, _TRACES, {**about, "kind": kind, "step": str(step)})
     times = sorted({row["at"] for row in rows})
     slot = {at: i for i, at in enumerate(times)}
     mean: dict[str, npt.NDArray[np.float64]] = {}
@@ -190,7 +223,7 @@ def _traces(client: Client, about: Mapping[str, str], kind: str, unit: str) -> T
         i = slot[row["at"]]
         mean.setdefault(row["sensor"], np.full(len(times), np.nan))[i] = row["middle"]
         least[i], most[i] = min(least[i], row["least"]), max(most[i], row["most"])
-    return Traces(kind, unit, np.array(times, np.int64) * SECOND, mean, least, most)
+    return Traces(kind, unit, np.array(times, np.int64) * SECOND, mean, least, most, step)
 
 
 def _nothing(client: Client, asset: str, day: date) -> Problem:

@@ -45,8 +45,10 @@ def plot_day(day: BridgeDay, traces: Traces) -> str:
                     _naive(alert["raised"]), _naive(alert["cleared"] or day.heard), color=ALERT, alpha=0.12, lw=0
                 )
                 axes.axvline(_naive(alert["raised"]), color=ALERT, lw=1)
-        axes.set_xlim(_naive(day.begin), _naive(day.end))
-        axes.xaxis.set_major_locator(dates.HourLocator(byhour=range(0, 24, 3), tz=day.zone))
+        axes.set_xlim(*map(_naive, day.shown))
+        whole = day.shown == (day.begin, day.end)
+        hours = dates.HourLocator(byhour=range(0, 24, 3), tz=day.zone)
+        axes.xaxis.set_major_locator(hours if whole else dates.AutoDateLocator(tz=day.zone, minticks=4, maxticks=9))
         axes.xaxis.set_major_formatter(dates.DateFormatter("%H:%M", tz=day.zone))
         axes.set_ylabel(traces.unit)
         axes.grid(alpha=0.2)

@@ -3,7 +3,7 @@
 
 const Plot = (() => {
   const SPACE = { left: 52, right: 14, top: 24, bottom: 8 };
-  const HEIGHTS = { first: 190, own: 110, far: 84, score: 70, video: 16 };
+  const HEIGHTS = { first: 190, own: 110, far: 60, score: 70, video: 16 };
 
   const make = (name, attributes = {}, text) => {
     const element = document.createElementNS("http://www.w3.org/2000/svg", name);
@@ -56,8 +56,12 @@ const Plot = (() => {
     const svg = make("svg", { class: "plot", width });
     let top = 0;
     const hairs = [];
+    // Cameras come after the alert's own sensors, before its neighbours.
+    let seen = !data.video.length;
+    const camera = () => { seen = true; top += SPACE.top; top = cameras(svg, data, { x, top, words }); };
     data.lines.forEach((line, index) => {
       if (!line.points.length && !line.findings.length && index) return;
+      if (line.far !== undefined && !seen) camera();
       const height = index === 0 ? HEIGHTS.first : line.far === undefined ? HEIGHTS.own : HEIGHTS.far;
       top += SPACE.top;
       hairs.push(trace(svg, data, line, { x, top, height, width, words, first: index === 0, scale: hairs[0]?.scale }));
@@ -67,7 +71,7 @@ const Plot = (() => {
         if (scored.length) { top += 16; score(svg, data, scored, { x, top, width, words }); top += HEIGHTS.score + SPACE.bottom; }
       }
     });
-    if (data.video.length) { top += SPACE.top; top = cameras(svg, data, { x, top, words }); }
+    if (!seen) camera();
     axis(svg, data, { x, top, width, zone: container.dataset.zone });
     marks(svg, data, { x, top, words });
     svg.setAttribute("height", top + 26);
@@ -98,7 +102,7 @@ const Plot = (() => {
       group.append(make("text", { x: SPACE.left - 7, y: y(at) + 4, "text-anchor": "end" }, number(at)));
     }
     const far = line.far === undefined ? "" : " · " + words.far.replace("{far}", line.far);
-    group.append(make("text", { class: "title", x: SPACE.left, y: top - 9 }, `${line.name} · ${line.sensor}${far}`));
+    group.append(make("text", { class: "title", x: SPACE.left, y: top - 9 }, far && width < 420 ? line.sensor + far : `${line.name} · ${line.sensor}${far}`));
     group.append(make("text", { x: SPACE.left - 7, y: top - 9, "text-anchor": "end" }, line.unit));
     for (const [from, until] of lasting(line.findings, data.until)) {
       group.append(make("rect", { class: "lasting", x: x(from), width: Math.max(1, x(until) - x(from)), y: top, height }));
@@ -167,7 +171,7 @@ const Plot = (() => {
     names.forEach((name, row) => {
       const y = top + row * HEIGHTS.video + 8;
       svg.append(make("line", { class: "grid", x1: SPACE.left, x2: x(data.until), y1: y, y2: y }));
-      svg.append(make("text", { x: SPACE.left - 7, y: y + 4, "text-anchor": "end" }, name.slice(-7)));
+      svg.append(make("text", { x: SPACE.left - 7, y: y + 4, "text-anchor": "end" }, name.split("-").slice(-2).join("-").slice(-7)));
       for (const event of data.video.filter((one) => one.camera === name)) {
         const dot = make("circle", { class: "camera", cx: x(event.t), cy: y, r: 2.5 + 3.5 * event.confidence });
         dot.append(make("title", {}, `${name}: ${event.name}, ${(100 * event.confidence).toFixed(0)} %`));

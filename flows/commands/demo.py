@@ -57,6 +57,7 @@ def demo(
         ),
     ] = None,
     port: Annotated[int, typer.Option(help="Port of the console; a free one where it is taken.", min=0)] = 8080,
+    speed: Annotated[float, typer.Option(help="Times real time, as long as the desk is open.", min=0.1)] = 1.0,
 ) -> None:
     """Simulate fifteen minutes of Bozhou as fast as it goes, and set the alerts beside what happened; open the desk."""
     console = Console()
@@ -73,7 +74,7 @@ def demo(
     drop_database(dsn)
     run = _Run(console, scenario, dsn, data, figures)
     if desk if desk is not None else sys.stdin.isatty() and sys.stdout.isatty():
-        living = Living(city, settings, goes_on(city, seed), scenario.span, dsn, data, port, workers)
+        living = Living(city, settings, goes_on(city, seed), scenario.span, dsn, data, port, workers, speed)
         with run.simulating() as progress:
 
             def caught_up() -> None:

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from domain.clock import HOUR, SECOND
 from domain.errors import ConfigError
 from flows.commands.report import report
-from reports.bridge import BridgeDay, last_day, read_day
+from reports.bridge import BridgeDay, last_day, read_day, structures
 from reports.page import bridge_page
 from simulators.scenario import START
 from tests.hour import Hour
@@ -81,22 +81,25 @@ def test_what_is_read(hour: Hour, day: BridgeDay, settled: str) -> None:
 
 
 def test_traces(hour: Hour, day: BridgeDay, settled: str) -> None:
-    """Every five minutes: the mean of each sensor lies between the least and the most, and equals the readings'."""
+    """Of an hour every minute: each sensor's mean lies between the least and the most, and equals the readings'."""
     for traces in day.traces:
-        assert np.array_equal(traces.ts, START + np.arange(12) * 300 * SECOND)
+        assert np.array_equal(traces.ts, START + np.arange(60) * 60 * SECOND)
         for mean in traces.mean.values():
             heard = ~np.isnan(mean)
             assert np.all(traces.least[heard] <= mean[heard])
             assert np.all(mean[heard] <= traces.most[heard])
-            assert heard.sum() >= 10  # one sensor drops out
+            assert heard.sum() >= 48  # one sensor drops out
     traces = next(traces for traces in day.traces if traces.kind == "strain")
     sensor, mean = next(iter(traces.mean.items()))
     found = hour.client.query(
         "SELECT avg(value) FROM readings WHERE sensor = {sensor:String} AND ts < fromUnixTimestamp64Nano({upto:Int64})",
-        {"sensor": sensor, "upto": START + 300 * SECOND},
+        {"sensor": sensor, "upto": START + 60 * SECOND},
     ).result_rows
     assert mean[0] == pytest.approx(found[0][0])
     assert day.heard.timestamp() == (START + HOUR) / SECOND
+    assert day.shown == (datetime.fromtimestamp(START / SECOND, day.zone), day.heard)
+    later = replace(traces, ts=traces.ts + 5 * HOUR)
+    assert replace(day, traces=[traces, later]).shown == (day.begin, day.end)
 
 
 def test_the_page_is_whole_and_needs_nothing_else(day: BridgeDay) -> None:
@@ -171,3 +174,24 @@ def test_the_command(hour: Hour, settled: str, day: BridgeDay, tmp_path: Path, m
     path = Path("lifeline-data/reports") / f"{settled}-2025-07-14.html"
     assert answer.output.strip() == str(path)
     assert path.read_text(encoding="utf-8") == bridge_page(day)
+
+
+def test_all_structures(
+    hour: Hour, settled: str, day: BridgeDay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page each, the same as alone, and one that leads to all of them, the worst first."""
+    monkeypatch.setenv("LIFELINE_CLICKHOUSE_PASSWORD", "grafana")
+    line = ["bridge", "--all", "--day", "2025-07-14", "--dsn", hour.serving.dsn, "--out", str(tmp_path)]
+    answer = CliRunner().invoke(report, line)
+    assert answer.exit_code == 0, answer.output
+    assert answer.output.strip() == str(tmp_path / "index.html")
+    index = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert Tags(index).open == []
+    names = re.findall(r'href="([^"]+)"', index)
+    scores = [health["score"] for health in structures(hour.client, DAY)]
+    assert scores == sorted(scores)
+    assert sorted(names) == sorted(path.name for path in tmp_path.iterdir() if path.name != "index.html")
+    assert (tmp_path / f"{settled}.html").read_text(encoding="utf-8") == bridge_page(day)
+    for wrong in (["bridge"], ["bridge", settled, "--all"]):
+        assert CliRunner().invoke(report, wrong).exit_code == 2
+    assert CliRunner().invoke(report, [*line[:3], "2025-07-20", *line[4:]]).exit_code == 1
