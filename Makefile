@@ -21,7 +21,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
 
-demo: $(VENV)/.installed ## fifteen minutes of a simulated city, from readings to alerts
+demo: $(VENV)/.installed ## fifteen minutes of a simulated city, from readings to alerts; then its desk, in the browser
 	@$(BIN)/lifeline demo
 
 test: check ## check, then all tests
@@ -43,7 +43,8 @@ bench: $(VENV)/.installed ## all benchmarks, figures in build/bench.json
 score: $(VENV)/.installed ## every set of recordings by its published rules, figures in build/score.json
 	@$(BIN)/lifeline score all $(DATA) $(SCORE_ARGS)
 
-pictures: $(VENV)/.installed ## every detector's picture on a recording, and the costs of the last bench, in docs/detectors
+pictures: $(VENV)/.installed ## an incident on the console, every detector on a recording, and the costs of the last bench, in docs
+	@[ -n "$(NAMES)" ] || $(BIN)/python -m tests.console.pictures
 	@NUMBA_CACHE_DIR=$$($(BIN)/python -c 'from domain.kernel_cache import use_kernel_cache; print(use_kernel_cache())') \
 	    $(BIN)/python -m workbench.pictures $(DATA) $(NAMES)
 

@@ -23,6 +23,7 @@ from tests.flows.command import Command, until
 
 OUT = ROOT / "docs/console"
 DESK = ViewportSize(width=1440, height=900)
+TALL = ViewportSize(width=1440, height=1240)  # so that an alert is seen with its history
 PHONE = ViewportSize(width=390, height=844)
 
 #: The incident that is followed: the first one after the report, and how much faster than life the city is meanwhile.
@@ -69,6 +70,7 @@ def walk(desk: Camera) -> None:
     """From the first sample to the closed case."""
     with desk.at("/") as page:
         take(page, "desk")
+    with desk.at("/", TALL) as page:
         known = [str(row.get_attribute("id")) for row in page.locator(".row").all()]
         old = "".join(f":not([id='{id}'])" for id in known)
         page.locator(f".row{old}", has_text=INCIDENT).first.wait_for()
@@ -92,7 +94,6 @@ def walk(desk: Camera) -> None:
         act(page, "close-case", "Case closed")
         page.keyboard.press("x")
         page.locator(".badge.closed").wait_for()
-        page.locator(".history").scroll_into_view_if_needed()
         take(page, "closed")
 
 
