@@ -36,8 +36,9 @@ __all__ = [
     "traces",
 ]
 
-#: Alerts in one list at most; what lies below is found by a filter.
+#: Alerts in one list, and on a map, at most; what lies below is found by a filter.
 LISTED: Final = 300
+MAPPED: Final = 500
 
 
 def _json(value: Any) -> Response:
@@ -92,7 +93,7 @@ def _listed(request: Request) -> dict[str, Any]:
 def _mapped(request: Request) -> dict[str, Any]:
     site = site_of(request)
     shown = arranged(site.watch.view.alerts.values(), Filters.of(request.query_params), site.watch.present)
-    return {"event": None, "markers": _markers(site, shown)}
+    return {"event": None, "markers": _markers(site, shown[:MAPPED]), "count": len(shown)}
 
 
 def _markers(site: Site, shown: Sequence[tuple[AlertEvent, Any]]) -> list[dict[str, Any]]:
@@ -110,7 +111,7 @@ async def _detail(request: Request, id: UUID) -> dict[str, Any]:
     def read() -> dict[str, Any]:
         event = site.watch.view.alerts.get(id)
         if event is None:
-            found = site.database.ask(lambda client: standing_alerts(client, id=id))
+            found = site.database.ask(lambda client: standing_alerts(client, ids=[id]))
             if not found:
                 raise HTTPException(404)
             event = found[0]
@@ -142,7 +143,7 @@ async def traces(request: Request, session: Session) -> Response:
 
     def read() -> dict[str, Any]:
         event = site.watch.view.alerts.get(id)
-        found = [event] if event else site.database.ask(lambda client: standing_alerts(client, id=id))
+        found = [event] if event else site.database.ask(lambda client: standing_alerts(client, ids=[id]))
         if not found:
             raise HTTPException(404)
         return _named(request, alert_traces(site.database, site.world, found[0].alert, site.watch.present))

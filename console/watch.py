@@ -43,6 +43,13 @@ _MARK: Final = """
 SELECT max(max_block_number) AS mark FROM system.parts
 WHERE database = currentDatabase() AND table = 'alert_events' AND active
 """
+# The alerts of what was inserted since. By the names of the parts that this very query reads: a merge cannot hide any.
+_NEWS: Final = """
+SELECT DISTINCT alert FROM alert_events WHERE toInt64(splitByChar('_', _part)[3]) > {mark:Int64} LIMIT {limit:UInt32}
+"""
+#: So many are read one by one; of more, all that stand are.
+FEW: Final = 500
+
 #: Steps of an alert that call for somebody.
 _CALLS: Final = frozenset(
     {AlertEventType.RAISED, AlertEventType.ESCALATED, AlertEventType.OVERDUE, AlertEventType.REALARMED}
@@ -140,8 +147,7 @@ class Watch:
             alerts = before.alerts
             if mark != self._mark:
                 since = max(0, View(before.alerts, newest).present(self.now()) - KEPT)
-                found = self._database.ask(lambda client: standing_alerts(client, since))
-                alerts = {event.alert.id: event for event in found}
+                alerts = self._standing(since, self._mark, mark)
                 changed |= {id for id, event in alerts.items() if before.alerts.get(id) != event}
                 changed |= before.alerts.keys() - alerts.keys()
                 self._mark = mark
@@ -158,6 +164,23 @@ class Watch:
         if changed or (newest, trouble) != (before.newest, before.trouble):
             self.view = View(alerts, newest, trouble, before.version + bool(changed))
         return changed
+
+    def _standing(self, since: int, known: int | None, mark: int) -> dict[UUID, AlertEvent]:
+        """What stands at `mark`: all of it, or what was seen before with the news since the mark that is `known`."""
+        news: list[UUID] | None = None
+        if known is not None and known < mark:
+            rows = self._database.rows(_NEWS, {"mark": known, "limit": FEW + 1})
+            news = [UUID(str(row["alert"])) for row in rows] if len(rows) <= FEW else None
+        found = self._database.ask(lambda client: standing_alerts(client, since, news))
+        alerts = {event.alert.id: event for event in found}
+        if news is None:
+            return alerts
+        fresh = set(news)
+        return {
+            id: event
+            for id, event in self.view.alerts.items()
+            if id not in fresh and (event.alert.active or event.alert.latched or event.alert.updated >= since)
+        } | alerts
 
     def tell(self, changed: set[UUID]) -> None:
         """Send word to every page."""
