@@ -80,6 +80,7 @@ def alert_traces(database: Database, world: World, alert: Alert, present: int) -
     near = [(sensor, far) for sensor, far in near if sensor.id not in alert.sensors][:NEAR]
     cameras = list(dict.fromkeys((*alert.cameras, *world.cameras_near(alert.lon, alert.lat, SEEN_FROM))))
     lines = _lines(database, world, [*own, *(sensor.id for sensor, _ in near)], start, until)
+    step = _step(start, until)
     # Where nothing is stored of the time before, there is nothing to be seen.
     heard = [line["points"][0][0] for line in lines if line["points"]]
     start = max(start, min([*heard, alert.onset // MILLISECOND]) - (until - start) // 50) if heard else start
@@ -89,6 +90,7 @@ def alert_traces(database: Database, world: World, alert: Alert, present: int) -
     return {
         "start": start,
         "until": until,
+        "step": step,
         "lines": lines,
         "video": video,
         "onset": alert.onset // MILLISECOND,
@@ -102,15 +104,20 @@ def sensor_trace(database: Database, world: World, sensor: str, present: int, ho
     """The last hours of one sensor, in the same form."""
     until = present // MILLISECOND
     start = until - int(hours * HOUR) // MILLISECOND
-    return {"start": start, "until": until, "lines": _lines(database, world, [sensor], start, until), "video": []}
+    lines = _lines(database, world, [sensor], start, until)
+    return {"start": start, "until": until, "step": _step(start, until), "lines": lines, "video": []}
+
+
+def _step(start: int, until: int) -> int:
+    """Time of one point, ms."""
+    return max(1, (until - start) // POINTS)
 
 
 def _lines(database: Database, world: World, ids: Sequence[str], start: int, until: int) -> list[dict[str, Any]]:
     if not ids:
         return []
-    step = max(1, (until - start) // POINTS)
     common = {"sensors": list(ids), "start": start, "until": until}
-    asked: dict[str, Any] = common | {"step": step, "pane": start - SECOND // MILLISECOND}
+    asked: dict[str, Any] = common | {"step": _step(start, until), "pane": start - SECOND // MILLISECOND}
     span = (until - start) * MILLISECOND
     if span <= 6 * HOUR:
         points = database.rows(_READINGS, asked)

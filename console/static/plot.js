@@ -108,7 +108,7 @@ const Plot = (() => {
       group.append(make("rect", { class: "lasting", x: x(from), width: Math.max(1, x(until) - x(from)), y: top, height }));
     }
     // A gap of five intervals or more breaks the line.
-    const widest = Math.max(5000 / line.rate, (4 * (data.until - data.start)) / 320);
+    const widest = Math.max(5000 / line.rate, 4 * data.step);
     const runs = [];
     line.points.forEach((point, i) => {
       if (i === 0 || point[0] - line.points[i - 1][0] > widest) runs.push([]);
