@@ -39,8 +39,10 @@ class Grading:
         self._things = {sensor.id: (sensor.zone, sensor.asset, sensor.lon, sensor.lat) for sensor in city.sensors}
         self._cameras = {one.id: (one.zone, one.asset, one.lon, one.lat) for one in city.cameras.values()}
 
-    def level(self, case: Case, asked: int, raised: int, now: int) -> tuple[int, tuple[str, ...]]:
+    def level(self, case: Case, asked: int, has: int, raised: int, now: int) -> tuple[int, tuple[str, ...]]:
         """The level of a case whose signs ask for one, and the names of the rules that made it graver.
+
+        Rules are looked at that would make it graver than it is.
 
         Parameters
         ----------
@@ -48,6 +50,8 @@ class Grading:
             Signs of one cause.
         asked
             The level that they ask for.
+        has
+            The level that its alert has.
         raised
             When its alert was, ns.
         now
@@ -55,37 +59,34 @@ class Grading:
         """
         found = [
             (level, rule.name)
-            for rule, level in self._fitting(case, asked, now)
+            for rule, level in self._fitting(case, asked, has, now)
             if not rule.lasting or (_stands(case, now) and now - raised >= rule.lasting)
         ]
         gravest = min((level for level, _ in found), default=asked)
         return gravest, tuple(name for level, name in found if level == gravest)
 
-    def due(self, case: Case, asked: int, level: int, raised: int, now: int) -> int:
-        """When it will have lasted long enough to be graver than `level`, should nothing else happen, ns."""
-        if not _stands(case, now):
-            return FOREVER
-        fitting = self._fitting(case, asked, now)
-        times = (raised + rule.lasting for rule, rank in fitting if rule.lasting and rank < level)
-        return min((time for time in times if time > now), default=FOREVER)
+    def due(self, case: Case, asked: int, has: int, raised: int, now: int) -> int:
+        """When it will have lasted long enough to be graver than it is, should nothing else happen, ns."""
+        times = (raised + rule.lasting for rule, _ in self._fitting(case, asked, has, now) if rule.lasting)
+        first = min((time for time in times if time > now), default=FOREVER)
+        return first if first < FOREVER and _stands(case, now) else FOREVER
 
-    def _fitting(self, case: Case, asked: int, now: int) -> Iterator[tuple[Grade, int]]:
-        """The rules that fit now or will after a while, with the level, graver than asked for, that each demands."""
-        if not self._grades:
+    def _fitting(self, case: Case, asked: int, has: int, now: int) -> Iterator[tuple[Grade, int]]:
+        """The rules that fit now or will after a while, with the level, graver than it has, that each demands."""
+        demanded = [
+            (rule, level)
+            for rule in self._grades
+            if (level := self._demanded(rule, asked)) < min(asked, has)
+            and (not rule.kinds or case.kind in rule.kinds)
+            and (not rule.levels or any(self._rank.get(name) == asked for name in rule.levels))
+        ]
+        if not demanded:  # as a rule: then nobody looks at all signs
             return
         score = max(map(_times_threshold, case.all_signs()), default=0.0)
         sure = self._weigh(case, now).score
         exposed = {name for sign in case.all_signs() for name in self._exposed(sign)}
-        for rule in self._grades:
-            level = self._demanded(rule, asked)
-            if (
-                level < asked
-                and (not rule.kinds or case.kind in rule.kinds)
-                and (not rule.levels or any(self._rank.get(name) == asked for name in rule.levels))
-                and exposed.issuperset(rule.exposure)
-                and score >= rule.score
-                and sure >= rule.corroboration
-            ):
+        for rule, level in demanded:
+            if exposed.issuperset(rule.exposure) and score >= rule.score and sure >= rule.corroboration:
                 yield rule, level
 
     def _demanded(self, rule: Grade, asked: int) -> int:
@@ -112,5 +113,6 @@ def _times_threshold(sign: Sign) -> float:
 
 def _stands(case: Case, now: int) -> bool:
     """Whether one of its signs lasts; what is seen or reported does until it has not been for a while."""
-    signs = list(case.all_signs())
-    return any(sign.holds or (sign.momentary and sign.end + sign.off_delay > now) for sign in signs)
+    return case.lasting > 0 or any(
+        sign.holds or (sign.momentary and sign.end + sign.off_delay > now) for sign in case.all_signs()
+    )

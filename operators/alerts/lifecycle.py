@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from domain.city import City
+from domain.clock import SECOND
 from domain.findings import Alert, AlertEventType
 from domain.traces import Trace
 from operators.alerts.context import Weighed
@@ -38,6 +39,7 @@ class Life:
     rules: tuple[str, ...] = ()  # of the city's policy, that made it so grave
     traces: tuple[Trace, ...] = ()  # of its first signs
     update_from: int = 0  # no update before
+    graded: int = 0  # nor a look at the policy
     wake: int = FOREVER  # a timer is set for then
 
 
@@ -75,7 +77,12 @@ class Lifecycle:
     def step(self, case: Case, asked: int, now: int) -> list[Step]:
         """What the desk hears at `now` of a case that asks for a level; after a CLEARED the case is over."""
         life = self.state.lives.get(case.number)
-        level, rules = self._grading.level(case, asked, life.raised if life else now, now)
+        # One of many signs is not graded anew by each of them, but by the second.
+        later = life is not None and now < life.graded
+        has = life.level if life else asked
+        level, rules = (
+            self._grading.level(case, asked, has, life.raised if life else now, now) if not later else (asked, ())
+        )
         over = case.lasting == 0 and case.until <= now and not case.outlasted
         events = []
         if life is None:
@@ -91,7 +98,10 @@ class Lifecycle:
             events.append(self._event(AlertEventType.CLEARED, case, life, now))
             del self.state.lives[case.number]
         else:
-            self._set_timer(case, life, self._grading.due(case, asked, life.level, life.raised, now))
+            if not later and len(case.signs) > self._rules.listed:
+                life.graded = now + SECOND
+            graver = life.graded if later else self._grading.due(case, asked, life.level, life.raised, now)
+            self._set_timer(case, life, graver)
         return events
 
     def _set_timer(self, case: Case, life: Life, graver: int) -> None:
