@@ -109,6 +109,8 @@ class AlertmanagerWriter(Channel):
             "urgent": "yes" if alert.urgent else "no",
             "corroboration": f"{alert.corroboration:.2f}",
             "support": "; ".join(alert.support),
+            "against": "; ".join(alert.against),
+            "cause": str(alert.cause or ""),
             "sensors": ", ".join(alert.sensors),
             "cameras": ", ".join(alert.cameras),
             "clips": " ".join(alert.clips),

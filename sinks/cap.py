@@ -195,7 +195,8 @@ def _info(
         _put(info, "expires", _time(alert.cleared, zone))
     _put(info, "senderName", city.name)
     _put(info, "headline", alert.summary)
-    _put(info, "description", "; ".join((alert.summary, *alert.support)))
+    words = (alert.summary, *alert.support, *(f"against it: {words}" for words in alert.against))
+    _put(info, "description", "; ".join(words))
     inside = settings.scope != "Public"  # first steps, people and readings are for those who answer
     if inside and _stands(alert):
         language = "zh" if settings.language.lower().startswith("zh") else "en"

@@ -171,6 +171,7 @@ class MailWriter(Channel):
             "since": self._time(alert.onset),
             "until": self._time(alert.cleared) if alert.cleared else "",
             "sure": f"{alert.corroboration:.2f}" + "".join(f"; {words}" for words in alert.support),
+            "against it": "; ".join(alert.against),
             "seen by": ", ".join((*alert.sensors, *alert.cameras)),
             "clips": " ".join(alert.clips),
             "map": answers.map,

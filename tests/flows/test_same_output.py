@@ -178,6 +178,7 @@ def test_crashes_change_nothing(stream: Stream, crashes: list[int], batch: int) 
 def _everything() -> Stream:
     rows = [(ms, _reading("G0", ms, 1.0 if ms < 10_000 else 45.0)) for ms in range(0, 30_000, 500)]
     rows += [(12_000, _event("C0", 11_500, 0.9)), (20_000, _reading("G1", 2_000, 1.0)), (20_001, b"{broken")]
+    rows += [(13_000, _report("G0", 12_900, 1.0))]
     return {
         "p0": [((T0 + ms) * 1_000_000, payload) for ms, payload in sorted(rows, key=lambda row: row[0])],
         "p1": [],
