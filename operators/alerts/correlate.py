@@ -24,6 +24,7 @@ from operators.alerts.rules import DEFAULT, Rules
 from operators.alerts.signs import Case, Sign, corroboration
 from operators.alerts.timing import FOREVER, Record
 from operators.alerts.travel import Travel
+from operators.alerts.trust import hold_back, mistrust, trust_again, trusted, wary
 from operators.alerts.waves import Waves
 
 __all__ = ["Correlator"]
@@ -60,7 +61,7 @@ class Correlator:
         if not isinstance(record, Finding):
             self._see(record, now)
         elif record.verdict is Verdict.FAULT:
-            self._mistrust(record, now)
+            mistrust(self.state, self._rules, record, now)
             self._find(record, now)
         else:
             self._find(record, now)
@@ -80,7 +81,8 @@ class Correlator:
                 if sign is not None:
                     self._ripen(sign, now)
             else:
-                self._trust(source, now)
+                for sign in trust_again(state, source, now):
+                    self._count(sign, now)
 
     def changed(self) -> list[Case]:
         """Open cases that something has happened to since the last call, oldest first.
@@ -226,8 +228,8 @@ class Correlator:
     def _count(self, sign: Sign, now: int) -> None:
         """Let a sign that has lasted speak."""
         state = self.state
-        if not self._trusted(sign):
-            self._hold_back(sign.source)
+        if not trusted(state, sign):
+            hold_back(state, sign.source)
             if sign.case is None and not sign.lasting:
                 self._forget(sign)
             return  # until its sensor is trusted again
@@ -241,7 +243,7 @@ class Correlator:
         else:
             self._forget(sign)
         if sign.fault:
-            self._hold_back(sign.source)
+            hold_back(state, sign.source)
 
     def _nearest(self, sign: Sign) -> Case | None:
         near = self.state.open.near(sign.kinds, sign.site, self._places)
@@ -306,7 +308,7 @@ class Correlator:
         waiting = {other for _, other in state.waiting.near(kinds, sign.site, self._places) if self._takes(case, other)}
         waiting.update(self._causes.awaited(case, state.waiting))
         for other in sorted(waiting, key=lambda other: (other.source, other.by)):
-            if self._trusted(other):
+            if trusted(state, other):
                 self._join(case, other, now)
         for consequence in self._causes.consequences(case, state.open):
             self._fold(consequence, case)
@@ -379,65 +381,9 @@ class Correlator:
         while state.rested_until and state.rested_until[0][0] <= now:
             state.rested.remove(state.rested_until.popleft()[1])
 
-    # Faulty sensors
-
-    def _mistrust(self, finding: Finding, now: int) -> None:
-        """A sensor with an open fault neither raises nor supports; what it has raised already is marked."""
-        state, rules = self.state, self._rules
-        if finding.reason in rules.harmless:
-            return
-        open_faults, until = state.faults.get(finding.sensor, (frozenset[str](), now))
-        if finding.phase is Phase.END:
-            until = max(until, finding.ts + rules.rest.get(finding.reason, 0), now)
-            state.faults[finding.sensor] = (open_faults - {finding.monitor}, until)
-            state.timers.at(until, (finding.sensor, ""))
-            return
-        state.faults[finding.sensor] = (open_faults | {finding.monitor}, until)
-        if finding.reason in rules.wary:
-            state.wary[finding.sensor] = finding.ts + rules.wary[finding.reason]
-        for sign in state.signs.get(finding.sensor, {}).values():
-            case = sign.case
-            if case is not None and not (sign.doubt or sign.fault):
-                sign.doubt = finding.reason or finding.kind
-                case.news = True
-                state.changed[case] = None
-
     def _wary(self, sign: Sign) -> int:
-        """How long what a sensor finds has to last because of a fault that it had not long ago, ns."""
-        until = self.state.wary.get(sign.source)
-        if until is None or sign.fault:
+        """How long a sign has to last because of a fault that its sensor had not long ago, ns."""
+        at = self._city.sensor_index.get(sign.source)  # a partition is none
+        if at is None or not wary(self.state, sign):
             return 0
-        if until <= sign.began:
-            del self.state.wary[sign.source]
-            return 0
-        return round(self._rules.wary_readings * self._period(sign.source))
-
-    def _period(self, sensor: str) -> float:
-        """Time between two readings of a sensor, ns; 0 of what is none, a partition."""
-        at = self._city.sensor_index.get(sensor)
-        return 0.0 if at is None else SECOND / self._city.sensors[at].rate
-
-    def _hold_back(self, sensor: str) -> None:
-        """The alert of a sensor's fault, if there is one, says what the sensor finds and may not raise."""
-        signs = self.state.signs.get(sensor, {}).values()
-        events = [sign for sign in signs if sign.ripe and sign.case is None and not sign.fault]
-        for case in {sign.case: None for sign in signs if sign.fault and sign.case is not None}:
-            for sign in events:
-                if (sign.source, sign.by) not in case.held and isinstance(sign.latest, Finding):
-                    case.held[sign.source, sign.by] = sign.latest
-                    case.news = True
-                    self.state.changed[case] = None
-
-    def _trusted(self, sign: Sign) -> bool:
-        return sign.fault or sign.momentary or sign.source not in self.state.faults
-
-    def _trust(self, sensor: str, now: int) -> None:
-        """The time after a fault is over: what the sensor says by now counts."""
-        state = self.state
-        open_faults, until = state.faults.get(sensor, (frozenset(), now))
-        if sensor not in state.faults or open_faults or until > now:
-            return
-        del state.faults[sensor]
-        for sign in list(state.signs.get(sensor, {}).values()):
-            if sign.ripe and sign.lasting and not sign.fault:
-                self._count(sign, now)
+        return round(self._rules.wary_readings * SECOND / self._city.sensors[at].rate)

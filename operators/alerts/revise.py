@@ -139,6 +139,8 @@ def _revision(
         gone = replace(before, active=False, latched=False, updated=now, cleared=now, summary=said)
         return _event(gone, event.seq, number, AlertEventType.WITHDRAWN, now, note)
     after = replace(alert, id=before.id).handled_as(before)  # readings that come late change nothing in that
+    if after.cause is not None and before.cause is not None:
+        after = replace(after, cause=before.cause)  # its id may be another by now, but it is known by that
     if after == before and event.type is not AlertEventType.WITHDRAWN:
         return None
     said = changes(before, after)

@@ -64,3 +64,16 @@ def test_another_network_is_no_connection():
     pipes = (Pipe("p", "water", "W1", "W2", 100.0), Pipe("q", "gas", "W2", "W3", 100.0))
     places = Places(replace(TOWN, pipes=pipes))
     assert set(places.near(places.of_sensor("P1"))) == {"asset:W1", "asset:W2"}
+
+
+@given(st.lists(spots, min_size=1, max_size=25), st.floats(1, 2000))
+def test_within_reach_is_any_zone_and_any_distance(drawn, metres):
+    """Also farther than the cells of the grid are wide."""
+    assets = {f"A{i}": Asset(f"A{i}", "manhole", zone, lon=lon, lat=lat) for i, (lon, lat, zone) in enumerate(drawn)}
+    sensors = tuple(Sensor(f"S{i}", "gas", "%LEL", "", f"A{i}") for i in range(len(assets)))
+    places = Places(City("c", "UTC", sensors, assets=assets))
+    reach = places.reach(places.of_sensor("S0"), metres)
+    for there in assets.values():
+        distance = great_circle(assets["A0"], there)
+        if abs(distance - metres) > 0.002 * metres:
+            assert (f"asset:{there.id}" in reach) == (distance < metres)
