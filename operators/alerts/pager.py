@@ -63,7 +63,7 @@ class PagedDesk:
         city: City | None = None,
     ) -> None:
         self._desk = desk
-        self._routing = Routing(city, state["routing"] if state else None) if city and city.policy.desks else None
+        self._routing = Routing(city, state.get("routing") if state else None) if city and city.policy.desks else None
         if state is not None:
             desk.restore(state["desk"])
         self._pager = Pager(stale, state["pager"] if state else None) if stale is not None else None

@@ -74,7 +74,7 @@ def test_desks_are_told_as_the_policy_has_it(town: Town, tmp_path: Path) -> None
     alert; one that names no desk hears every step as before."""
     city = tmp_path / "city"
     shutil.copytree(town.city, city)
-    (city / "policy.toml").write_text('[[desk]]\nname = "centre"\ndigest = "10 s"\nflood = 1\n')
+    (city / "policy.toml").write_text('[[desk]]\nname = "centre"\ndigest = "1 h"\nflood = 1\n')
     with receiving() as desk, receiving() as every:
         file = receivers(
             tmp_path / "receivers.toml",

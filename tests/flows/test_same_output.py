@@ -24,6 +24,7 @@ from domain.clock import MILLISECOND, SECOND
 from domain.correlation import CauseRule, Correlation, RainRule
 from domain.findings import AlertEvent, AlertEventType
 from domain.monitors import Monitor, ReportRule, Select, VideoRule
+from domain.policy import Desk, Grade, Policy
 from domain.records import DeadLetter
 from domain.reports import Channel, Report
 from domain.settings import EngineSettings
@@ -61,6 +62,10 @@ CITY = City(
     report_rules=(ReportRule("smell", "gas-leak", 1, 2, quiet=5 * SECOND),),
     correlation=Correlation(
         (CauseRule("gas-leak", "gas-drift", to=20 * SECOND),), rain=RainRule("gas-drift", ("gas-leak",), lasts=SECOND)
+    ),
+    policy=Policy(
+        grades=(Grade("lasting", steps=1, lasting=5 * SECOND), Grade("two", level="I", corroboration=0.7)),
+        desks=(Desk("centre", digest=10 * SECOND, flood=1),),
     ),
 )
 SETTINGS = EngineSettings(shards=3)
