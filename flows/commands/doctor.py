@@ -22,7 +22,7 @@ from flows.doctor import machine
 from flows.doctor.broker import broker
 from flows.doctor.checks import Check, Grade, carried_out
 from flows.doctor.database import database
-from flows.doctor.receivers import receiver
+from flows.doctor.receivers import receiver, unheard
 from flows.options import DsnOption, RecoveryDirectory
 from flows.receivers import AlertmanagerOption, KafkaOption, ReceiversOption, named
 from flows.receivers import receivers as receivers_of
@@ -141,5 +141,7 @@ def _metrics(metrics: str) -> Iterator[Check]:
 def _receivers(city: str, file: Path | None, kafka: str = "", alertmanager: str = "") -> Iterator[Check]:
     loaded = check_city(city) if city else City("", "UTC", ())
     receivers_of(loaded, file, kafka, alertmanager)  # secrets are there
-    for one in named(loaded, file, kafka, alertmanager):
+    those = named(loaded, file, kafka, alertmanager)
+    for one in those:
         yield from receiver(one, loaded)
+    yield from unheard(those, loaded)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -19,7 +19,7 @@ from sinks.cap import folder_of
 from sinks.http import login
 from sinks.mail import MailWriter
 
-__all__ = ["receiver"]
+__all__ = ["receiver", "unheard"]
 
 
 def receiver(one: Receiver, city: City) -> Iterator[Check]:
@@ -35,6 +35,23 @@ def receiver(one: Receiver, city: City) -> Iterator[Check]:
         case Webhook() | Cap():
             folder = folder_of(one.url)
             yield _folder(what, folder) if folder is not None else _listens(what, one.url)
+
+
+def unheard(receivers: Sequence[Receiver], city: City) -> Iterator[Check]:
+    """Desks that no receiver serves, and units to which alerts are escalated though no receiver hears of them."""
+    advice = "name it in a receiver"
+    for desk in city.policy.desks:
+        if not any(desk.name in one.desks for one in receivers):
+            yield Check.warn(f"desk {desk.name}", "no receiver serves it: what it is told reaches nobody", advice)
+    called = dict.fromkeys(unit for level in city.desk.level for unit in level.escalate_to)
+    for unit in called:
+        desks = {desk.name for desk in city.policy.desks if desk.serves(unit)}
+        if not any(_hears_of(one, unit, desks) for one in receivers):
+            yield Check.warn(f"unit {unit}", "alerts are escalated to it, and no receiver hears of them", advice)
+
+
+def _hears_of(one: Receiver, unit: str, desks: Collection[str]) -> bool:
+    return (not one.units or unit in one.units) and (not one.desks or not set(one.desks).isdisjoint(desks))
 
 
 def _alertmanager(what: str, one: Alertmanager) -> Check:

@@ -8,6 +8,7 @@ import shutil
 import socket
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -18,8 +19,12 @@ from typing import Any
 import pytest
 from clickhouse_connect.driver.client import Client
 
+from domain.city import Unit
+from domain.clock import MINUTE
+from domain.desk import DeskPolicy, LevelPolicy
 from domain.errors import ConfigError
 from domain.health import Health
+from domain.policy import Desk, Policy
 from domain.receivers import Webhook
 from domain.toml_files import table
 from flows.commands.city import city
@@ -28,7 +33,7 @@ from flows.doctor import machine
 from flows.doctor.broker import _clock, broker, topic
 from flows.doctor.checks import Check, Grade, carried_out
 from flows.doctor.database import database
-from flows.doctor.receivers import receiver
+from flows.doctor.receivers import receiver, unheard
 from flows.run import Recovery
 from flows.status import Status
 from sinks.clickhouse.client import connect
@@ -310,6 +315,25 @@ def test_receivers(
         assert checks[f"receiver {name}"]["grade"] == "fail"
         assert "cannot be reached" in checks[f"receiver {name}"]["found"]
     assert "LIFELINE_PEOPLE_PASSWORD" in checks["receiver people"]["advice"]
+
+
+def test_desks_and_units_that_nobody_hears_for() -> None:
+    """A desk without a receiver, and a unit that alerts are escalated to without one: both get a warning."""
+    town = replace(
+        CITY,
+        units={name: Unit(name) for name in ("gas", "office")},
+        desk=DeskPolicy(level=(LevelPolicy(1, MINUTE, ("office",)),)),
+        policy=Policy(desks=(Desk("centre"), Desk("gas", ("gas",)))),
+    )
+
+    def found(**filters: Any) -> list[str]:
+        return [check.what for check in unheard([Webhook(name="x", url="https://x", **filters)], town)]
+
+    assert found() == ["desk centre", "desk gas"]
+    assert found(desks=("gas",)) == ["desk centre", "unit office"]
+    assert found(desks=("gas", "centre")) == []
+    assert found(units=("gas",)) == ["desk centre", "desk gas", "unit office"]
+    assert found(desks=("gas", "centre"), units=("gas",)) == ["unit office"]
 
 
 def test_the_options_are_those_of_the_city_command() -> None:
