@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -10,6 +11,7 @@ from uuid import UUID
 
 import pytest
 from bytewax.errors import BytewaxRuntimeError
+from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
 from domain.city import Asset, City, Level, Sensor, Zone
 from domain.clock import MINUTE, SECOND
@@ -22,8 +24,10 @@ from domain.ventilation import Fan, Ventilation
 from flows.command_topic import command_topic
 from flows.engine import Engine
 from flows.run import Cluster, Recovery
+from sinks.commands import CommandTopic
 from tests.flows.collect import Collected
 from tests.flows.memory import MemorySource
+from tests.kafka_broker import Broker, broker
 
 T0 = 1_764_000_000  # s
 PARAMS = {"level": 0, "temperature": 0, "rising": [15.0, 25.0], "moderate": 8.0, "at_least": "1 min", "step": "10 s"}
@@ -126,3 +130,35 @@ def test_nothing_is_ordered_by_default() -> None:
         with pytest.raises(ConfigError, match=words):
             command_topic(city, url, live=live)
     assert list(command_topic(CITY, "kafka://b:1/orders", live=True)) == ["commands"]
+
+
+def _sent(kafka: Broker, topic: str) -> list[tuple[str, str, str]]:
+    """Id, asset and order of all that is in a topic, by asset in their order."""
+    consumer = Consumer({"bootstrap.servers": kafka.address, "group.id": topic, "log_level": 0})
+    partitions = consumer.list_topics(topic).topics[topic].partitions
+    consumer.assign([TopicPartition(topic, n, OFFSET_BEGINNING) for n in partitions])
+    found = [message.value() or b"" for message in consumer.consume(100, 2)]
+    consumer.close()
+    orders = [json.loads(payload) for payload in found if payload != b"first"]
+    return sorted(((one["id"], one["asset"], one["order"]) for one in orders), key=lambda one: one[1])
+
+
+def test_orders_reach_the_topic(tmp_path: Path) -> None:
+    """In their order, and after crashes with the same ids; one that has expired by the wall clock is never sent."""
+    stream = _tanks(True)
+    with broker() as kafka:
+        straight, late, crashed = kafka.topic(), kafka.topic(), kafka.topic()
+        for topic in (straight, late, crashed):
+            kafka.produce(topic, [b"first"])
+        _run(stream, 100, commands={"commands": CommandTopic(kafka.address, straight, now=lambda: T0 * SECOND)})
+        orders = _sent(kafka, straight)
+        each = ["select", "operate", "stop"]
+        assert [order for _, _, order in orders] == [*each, *each]
+        _run(stream, 100, commands={"commands": CommandTopic(kafka.address, late, now=lambda: (T0 + 100) * SECOND)})
+        assert _sent(kafka, late) == [one for one in orders if one[2] == "stop"]
+        recovery = Recovery(tmp_path / "recovery", timedelta(0))
+        for crash_after in (30, 25, 21, None):
+            outlet = CommandTopic(kafka.address, crashed, now=lambda: T0 * SECOND)
+            with suppress(BytewaxRuntimeError):
+                _run(stream, 3, crash_after=crash_after, recovery=recovery, commands={"commands": outlet})
+        assert sorted(set(_sent(kafka, crashed))) == sorted(orders)
