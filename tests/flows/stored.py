@@ -15,7 +15,16 @@ __all__ = ["Tables", "chdb", "compared", "differences", "tables"]
 Tables = dict[str, list[str]]
 
 #: Their rows are recognised by their key when they come again; the others by the token of their block.
-_REPLACING = {"findings", "alert_events", "video_events", "late_rows", "dead_letters", "operator_actions", "reports"}
+_REPLACING = {
+    "findings",
+    "alert_events",
+    "video_events",
+    "late_rows",
+    "dead_letters",
+    "operator_actions",
+    "reports",
+    "commands",
+}
 
 
 def chdb(folder: Path, database: str = "lifeline") -> str:

@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from random import Random
 
-from domain.city import Camera, City, Level, Sensor, Unit, Zone
+from domain.city import Asset, Camera, City, Level, Sensor, Unit, Zone
 from domain.city_files import write_city
 from domain.clock import MILLISECOND, SECOND
 from domain.identity import identify
 from domain.monitors import Monitor, ReportRule, Select, VideoRule
 from domain.records import RawBatch
 from domain.settings import EngineSettings
+from domain.ventilation import Fan, Ventilation
 from sources.recorder import Recorder
 
 __all__ = [
@@ -44,8 +45,12 @@ _GAS = Select(kinds=("gas-lel",))
 CITY = City(
     "town",
     "Asia/Shanghai",
-    tuple(Sensor(f"G{i:02}", "gas-lel", "%LEL", f"Z{i % 4}", rate=2.0, low=0.0, high=100.0) for i in range(30)),
+    tuple(
+        Sensor(f"G{i:02}", "gas-lel", "%LEL", f"Z{i % 4}", "T1" if i == 13 else "", rate=2.0, low=0.0, high=100.0)
+        for i in range(30)
+    ),
     zones={f"Z{i}": Zone(f"Z{i}", f"Quarter {i}", "U-GAS") for i in range(4)},
+    assets={"T1": Asset("T1", "septic-tank", "Z1")},
     units={"U-GAS": Unit("U-GAS", "Gas company")},
     cameras={f"C{i}": Camera(f"C{i}", f"Z{i}") for i in range(4)},
     levels=(Level(1, "I", urgent=True), Level(2, "II")),
@@ -61,9 +66,11 @@ CITY = City(
         ),
         Monitor("mean", "ewma", "gas-drift", _GAS, {}, levels=(2,)),
         Monitor("silent", "drop_out", "sensor-fault", _GAS, {}, levels=(2,)),
+        Monitor("fans", "threshold", "ventilation-request", Select(assets=("T1",)), {"rising": ["1.8 %LEL"]}),
     ),
     video_rules=(VideoRule("smoke", "gas-leak", 2, supports=("gas-leak",)),),
     report_rules=(ReportRule("smell", "gas-leak", 2),),
+    ventilation=Ventilation(("fans",), (Fan("T1", "G13"),), between=5 * SECOND),
 )
 
 
@@ -119,6 +126,7 @@ def messages(seconds: int = 60) -> Messages:
         send(1, ms, reading("nobody", ms, 1.0))
         send(2, ms, reading("G02", ms + 3_600_000, 1.0))
         send(1, ms + 200, event("C1", ms))
+        send(0, ms + 300, action("leave" if ms % 2_000 else "enter", ms, asset="T1"))
         send(3, ms + 300, action("dispatch", ms, case=f"case {ms}", unit="U-GAS"))
         send(0, ms + 400, report(ms, reporter=f"grid {ms % 3}", text="smells <of> gas"))
     return {name: sorted(rows, key=lambda row: row[0]) for name, rows in found.items()}
