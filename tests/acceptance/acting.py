@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 from uuid import UUID
 
 import numpy as np
@@ -24,6 +25,8 @@ __all__ = ["Place", "Town", "town_of"]
 
 #: After the last thing that a timetable speaks of the stream goes on for so long, s.
 AFTER = 60.0
+#: It lasts for a whole number of these, s: what reads it in columns reads so much at once.
+WHOLE = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +74,11 @@ class Town:
         return self.scenario.start + round(timetable.calm * SECOND)
 
     def actions(self, timetable: Timetable, alerts: Mapping[str, UUID]) -> list[Action]:
-        """What people do; `alerts` are those that the timetable names. Raises TimetableError for one that never came."""
+        """What people do; `alerts` are those that it names. Raises TimetableError for one that never came."""
         return [self._action(timetable, deed, alerts) for deed in timetable.deeds]
 
     def _action(self, timetable: Timetable, deed: Deed, alerts: Mapping[str, UUID]) -> Action:
-        words = dict(deed.words)
+        words: dict[str, Any] = dict(deed.words)
         zero = self.zero(timetable)
 
         def at(s: float) -> int:
@@ -104,13 +107,15 @@ def town_of(city: City, timetables: Sequence[Timetable], seed: int = 1) -> Town:
             if id in owner:
                 raise TimetableError(f"{timetable.name}: {id} belongs to {owner[id]} already")
             owner[id] = timetable.name
-        sensors = frozenset(s.id for s in city.sensors if s.asset in assets)
+        sensors = frozenset(
+            s.id for s in city.sensors if s.asset in assets and (not timetable.kinds or s.kind in timetable.kinds)
+        )
         places[timetable.name] = Place(frozenset(assets), sensors, frozenset(cameras))
     kept = {id: asset for id, asset in city.assets.items() if id in owner}
     cameras_kept = {id: camera for id, camera in city.cameras.items() if id in owner}
     part = replace(
         city,
-        sensors=tuple(s for s in city.sensors if s.asset in kept),
+        sensors=tuple(s for s in city.sensors if any(s.id in place.sensors for place in places.values())),
         assets=kept,
         cameras=cameras_kept,
         pipes=tuple(pipe for pipe in city.pipes if pipe.start in kept and pipe.end in kept),
@@ -121,8 +126,9 @@ def town_of(city: City, timetables: Sequence[Timetable], seed: int = 1) -> Town:
         monitors=tuple(m for m in part.monitors if not m.select.kinds or watched & set(m.select.kinds)),
     )
     span = max(timetable.calm + _last(timetable) + AFTER for timetable in timetables)
+    span = math.ceil(span / WHOLE) * WHOLE
     scripts = tuple(_acted(part, timetable, span) for timetable in timetables)
-    return Town(tuple(timetables), Scenario(part, seed, START, math.ceil(span) * SECOND, scripts), places)
+    return Town(tuple(timetables), Scenario(part, seed, START, round(span) * SECOND, scripts), places)
 
 
 def _named(city: City, timetable: Timetable) -> tuple[set[str], set[str]]:
@@ -173,8 +179,8 @@ def _sensors(city: City, timetable: Timetable, push: Push) -> list[Sensor]:
 
 def _last(timetable: Timetable) -> float:
     """The last time that a timetable speaks of, s."""
-    ends = [seconds(one.words["until"]) for one in (*timetable.pushes, *timetable.deeds) if "until" in one.words]
-    times = [one.at for one in (*timetable.pushes, *timetable.deeds)]
+    ends = [seconds(push.words["until"]) for push in timetable.pushes if "until" in push.words]
+    times = [*(push.at for push in timetable.pushes), *(deed.at for deed in timetable.deeds)]
     return max([*ends, *times, *(wanted.end for wanted in timetable.wanted)])
 
 

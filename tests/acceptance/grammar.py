@@ -10,9 +10,9 @@ come before the first row. A row has three columns, two spaces or more apart: wh
     +100 s          li.na   acknowledges leak
     never           desk    sensor-fault at BZ-GM-0003
 
-Times count from the timetable's own zero, `calm` (5 min) after the stream begins. The sentences are those of `PUSHES`,
-`DEEDS` and `CLAUSES`; sensors are ids, or `KIND, KIND of ASSET`. What the desk says is wanted row by row and complete: an
-event at the timetable's places that no row wants is wrong, but for updates.
+Times count from the timetable's own zero, `calm` (5 min) after the stream begins. The sentences are those of
+`PUSHES`, `DEEDS` and `CLAUSES`; sensors are ids, or `KIND, KIND of ASSET`. What the desk says is wanted row by row and
+complete: an event at the timetable's places that no row wants is wrong, but for updates.
 """
 
 from __future__ import annotations
@@ -41,11 +41,14 @@ PUSHES: Final[Mapping[str, re.Pattern[str]]] = {
     "read": re.compile(rf"{_SENSORS} reads? (?P<amount>{_NUMBER}) (?P<unit>\S+) {_UNTIL}"),
     "stick": re.compile(rf"{_SENSORS} sticks? {_UNTIL}"),
     "silent": re.compile(rf"{_SENSORS} (?:is|are) silent {_UNTIL}"),
-    "spike": re.compile(rf"{_SENSORS} spikes? by (?P<amount>{_NUMBER}) (?P<unit>\S+) every (?P<every>{_TIME}) {_UNTIL}"),
+    "spike": re.compile(
+        rf"{_SENSORS} spikes? by (?P<amount>{_NUMBER}) (?P<unit>\S+) every (?P<every>{_TIME}) {_UNTIL}"
+    ),
     "scatter": re.compile(rf"{_SENSORS} scatters? by (?P<amount>{_NUMBER}) (?P<unit>\S+) {_UNTIL}"),
     "clock": re.compile(rf"{_SENSORS} (?:is|are) (?P<by>{_TIME}) ahead of time {_UNTIL}"),
     "ring": re.compile(
-        rf"{_SENSORS} rings? by (?P<amount>{_NUMBER}) (?P<unit>\S+) at (?P<hertz>{_NUMBER}) Hz, dying in (?P<decay>{_TIME})"
+        rf"{_SENSORS} rings? by (?P<amount>{_NUMBER}) (?P<unit>\S+) at (?P<hertz>{_NUMBER}) Hz,"
+        rf" dying in (?P<decay>{_TIME})"
     ),
     "pulse": re.compile(rf"{_SENSORS} pulses? by (?P<amount>{_NUMBER}) (?P<unit>\S+) for (?P<lasts>{_TIME})"),
     "see": re.compile(
@@ -84,7 +87,9 @@ CLAUSES: Final[Mapping[str, re.Pattern[str]]] = {
 
 _ROW = re.compile(r"(?P<when>\S(?:\S| (?! ))*) {2,}(?P<who>\S+) {2,}(?P<what>.+)")
 _WHEN = re.compile(rf"(?P<begin>{_TIME})(?: ?\.\. ?(?P<end>{_TIME}))?")
-_WANTED = re.compile(r"(?P<type>[a-z-]+) (?:(?P<kind>\S+) at (?P<place>[^\s,]+)|(?P<alert>[^\s,]+))(?:, (?P<clauses>.+))?")
+_WANTED = re.compile(
+    r"(?P<type>[a-z-]+) (?:(?P<kind>\S+) at (?P<place>[^\s,]+)|(?P<alert>[^\s,]+))(?:, (?P<clauses>.+))?"
+)
 _NEVER = re.compile(r"(?P<kind>\S+) at (?P<place>\S+)")
 _HEAD = re.compile(r"(?P<key>[a-z]+): (?P<value>.+)")
 
@@ -147,6 +152,7 @@ class Timetable:
     stream: str = "wires"  # messages of gateways, with all that goes wrong; or columns, for what takes days
     calm: float = 300.0  # s from the stream's begin to the timetable's zero
     town: tuple[str, ...] = ()  # assets that are there besides those that are named
+    kinds: tuple[str, ...] = ()  # of sensors that its assets have, of those that they have in the city; all by default
     pushes: tuple[Push, ...] = ()
     deeds: tuple[Deed, ...] = ()
     wanted: tuple[Wanted, ...] = ()
@@ -205,6 +211,7 @@ def parse(name: str, text: str) -> Timetable:
         found.head.get("stream", "wires"),
         seconds(found.head.get("calm", "5 min")),
         tuple(found.head.get("town", "").split()),
+        tuple(found.head.get("kinds", "").split()),
         tuple(found.pushes),
         tuple(found.deeds),
         tuple(found.wanted),
@@ -219,8 +226,8 @@ def _take_head(found: _Reading, line: int, text: str) -> None:
     key, value = head["key"], head["value"].strip()
     if found.pushes or found.deeds or found.wanted or found.never:
         raise found.wrong(line, f"{key!r} before the first row", text)
-    if key not in ("stream", "calm", "town"):
-        raise found.wrong(line, "one of stream, calm, town", key)
+    if key not in ("stream", "calm", "town", "kinds"):
+        raise found.wrong(line, "one of stream, calm, town, kinds", key)
     if key == "stream" and value not in ("wires", "columns"):
         raise found.wrong(line, "wires or columns", value)
     if key == "calm" and not re.fullmatch(_TIME, value):

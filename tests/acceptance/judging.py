@@ -17,9 +17,7 @@ __all__ = ["belongs", "judge", "named"]
 
 def belongs(alert: Alert, place: Place) -> bool:
     """Whether an alert is of a timetable's place."""
-    return alert.asset in place.assets or bool(
-        set(alert.sensors) & place.sensors or set(alert.cameras) & place.cameras
-    )
+    return alert.asset in place.assets or bool(set(alert.sensors) & place.sensors or set(alert.cameras) & place.cameras)
 
 
 def named(town: Town, timetable: Timetable, events: Sequence[AlertEvent]) -> dict[str, UUID]:
@@ -48,19 +46,23 @@ def judge(town: Town, timetable: Timetable, events: Sequence[AlertEvent]) -> lis
         fitting = [event for event in near if not _faults(city, zero, wanted, event)]
         if not fitting:
             came = "; ".join(f"{_said(city, zero, e)} ({', '.join(_faults(city, zero, wanted, e))})" for e in near[:3])
-            wrong.append(f"{timetable.name}, line {wanted.line}: wanted {_when(wanted)} {wanted.text}; {came or 'nothing'} came")
+            wrong.append(
+                f"{timetable.name}, line {wanted.line}: wanted {_when(wanted)} {wanted.text}; {came or 'nothing'} came"
+            )
             fitting = near[:1]
         for event in fitting[:1]:
             taken.add(event.id)
             if "name" in wanted.clauses:
                 names[wanted.clauses["name"]] = event.alert.id
-    for event in own:
-        if event.id not in taken and event.type is not AlertEventType.UPDATED:
-            wrong.append(f"{timetable.name}: nobody wanted {_said(city, zero, event)}")
-    for never in timetable.never:
-        for event in own:
-            if event.type is AlertEventType.RAISED and event.alert.kind == never.kind and _at(event.alert, never.place):
-                wrong.append(f"{timetable.name}, line {never.line}: never wanted, but came: {_said(city, zero, event)}")
+    besides = [event for event in own if event.id not in taken and event.type is not AlertEventType.UPDATED]
+    wrong += [f"{timetable.name}: nobody wanted {_said(city, zero, event)}" for event in besides]
+    raised = [event for event in own if event.type is AlertEventType.RAISED]
+    wrong += [
+        f"{timetable.name}, line {never.line}: never wanted, but came: {_said(city, zero, event)}"
+        for never in timetable.never
+        for event in raised
+        if event.alert.kind == never.kind and _at(event.alert, never.place)
+    ]
     return wrong
 
 
