@@ -12,11 +12,12 @@ BENCH_ARGS ?=
 DATA ?= ../shared/data
 SCORE_ARGS ?=
 SOAK_ARGS ?=
+WEEK_ARGS ?=
 NAMES ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test soak check bench score pictures wheel lock audit clean
+.PHONY: help demo test soak check bench score week pictures wheel lock audit clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -42,6 +43,9 @@ bench: $(VENV)/.installed ## all benchmarks, figures in build/bench.json
 
 score: $(VENV)/.installed ## every set of recordings by its published rules, figures in build/score.json
 	@$(BIN)/lifeline score all $(DATA) $(SCORE_ARGS)
+
+week: $(VENV)/.installed ## a simulated week with every sensor fault: false pages, alarm load, delays; figures in build/week.json
+	@$(BIN)/python -m perf.week $(WEEK_ARGS)
 
 pictures: $(VENV)/.installed ## an incident on the console, every detector on a recording, and the costs of the last bench, in docs
 	@[ -n "$(NAMES)" ] || $(BIN)/python -m tests.console.pictures

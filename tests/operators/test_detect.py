@@ -66,6 +66,23 @@ def test_marks_become_findings_of_the_watched_sensor() -> None:
     assert {(f.monitor, f.kind, f.verdict, f.onset) for f in found} == {("gas", "gas-leak", Verdict.EVENT, T0 + SECOND)}
 
 
+def test_what_cannot_be_is_no_measurement() -> None:
+    """Ten times its range, an instrument speaks of itself alone; a little beyond it, still of gas."""
+    city = replace(
+        CITY,
+        sensors=tuple(replace(sensor, low=0.0, high=100.0) for sensor in CITY.sensors),
+        monitors=(GAS, Monitor("range", "out_of_range", "sensor-fault", Select(), {}, levels=(3,))),
+    )
+    verdicts = Bank(Layout(city, 1), 0, Lane.FAST).fast(_frame([(1, 1, 1000.0), (2, 1, 105.0), (1, 2, 50.0)]))
+    assert verdicts is not None
+    assert sorted((f.sensor, f.monitor, f.value) for f in verdicts.findings if f.phase is Phase.ONSET) == [
+        ("G0", "gas", 50.0),
+        ("G0", "range", 1000.0),
+        ("G1", "gas", 105.0),
+        ("G1", "range", 105.0),
+    ]
+
+
 def test_a_late_row_is_known_when_its_pane_had_closed() -> None:
     """The finding keeps its event time, and says since when it could be known."""
     verdicts = Bank(LAYOUT, 0, Lane.FAST).fast(_frame([(1, 1, 25.0), (1, 9, 25.0)], known=[5, 9]))
