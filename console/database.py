@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from clickhouse_connect.driver.client import Client
 
 from domain.errors import SinkError
-from sinks.clickhouse.client import Dsn, connect, owner_of, translated
+from sinks.clickhouse.client import Dsn, connect, owner_of, served, translated
 from sinks.clickhouse.serve import Serving
 
 __all__ = ["Database", "Row", "serve_unowned"]
@@ -82,21 +82,10 @@ def serve_unowned(dsn: str) -> Iterator[bool]:
     Raises SinkError when there is no database, or another process holds the directory without serving it.
     """
     target = Dsn.parse(dsn)
-    if target.scheme != "chdb" or _answers(target):
+    if target.scheme != "chdb" or served(target):
         yield False
         return
     if not Path(target.path).is_dir():
         raise SinkError(f"there is no database at {target.path} yet; run `lifeline demo` first, or start the engine")
     with Serving(dsn, port=0):
         yield True
-
-
-def _answers(target: Dsn) -> bool:
-    owner = owner_of(target.path)
-    if owner is None:
-        return False
-    try:
-        connect(replace(Dsn.parse(owner), database=target.database), timeout=PATIENCE).close()
-    except SinkError:
-        return False  # an owner that was killed leaves its note
-    return True

@@ -11,7 +11,9 @@ from typing import Annotated, Final
 
 import typer
 
-from sinks.clickhouse.client import DEFAULT_DSN, PASSWORD_VARIABLE, connect
+from domain.errors import ConfigError, Problem
+from sinks.clickhouse.client import DEFAULT_DSN, PASSWORD_VARIABLE, Dsn, connect, served
+from sinks.clickhouse.relay import Relay
 from sinks.clickhouse.schema import ensure_schema
 from sinks.clickhouse.serve import Serving
 
@@ -37,7 +39,13 @@ def serve(
     user: Annotated[str, typer.Option(help=f"Who may ask; the password is read from {PASSWORD_VARIABLE}.")] = "default",
     write: Annotated[bool, typer.Option("--write", help="Let that user write as well as read.")] = False,
 ) -> None:
-    """Answer ClickHouse's HTTP interface for an embedded directory, until Ctrl-C or SIGTERM."""
+    """Answer ClickHouse's HTTP interface for an embedded directory, until Ctrl-C or SIGTERM.
+
+    Beside an engine that owns the directory, what is asked is passed on to it, also when it comes back elsewhere.
+    """
+    if served(dsn):
+        _pass_on(Dsn.parse(dsn).path, host, port, write)
+        return
     with _told_to_end() as wait, Serving(dsn, host, port, user=user, readonly=not write) as serving:
         client = connect(dsn)
         ensure_schema(client)
@@ -45,6 +53,19 @@ def serve(
         typer.echo(f"serving {dsn} at {serving.dsn} ({'read and write' if write else 'read only'})")
         wait()
         signal.alarm(_STOP)
+
+
+def _pass_on(path: str, host: str, port: int, write: bool) -> None:
+    problem = ""
+    if write:
+        problem = "--write: its owner lets others read alone"
+    elif host not in ("127.0.0.1", "localhost"):
+        problem = f"--host {host}: expected this machine's loopback, since its owner may ask nobody for a password"
+    if problem:
+        raise ConfigError([Problem("", "", path, f"another process owns it; {problem}")])
+    with _told_to_end() as wait, Relay(path, host, port) as relay:
+        typer.echo(f"passing on to whoever owns {path} at {relay.address} (read only)")
+        wait()
 
 
 @contextmanager

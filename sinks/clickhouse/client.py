@@ -16,7 +16,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -37,6 +37,7 @@ __all__ = [
     "drop_database",
     "note_of",
     "owner_of",
+    "served",
     "translated",
 ]
 
@@ -106,6 +107,10 @@ class Dsn:
         )
 
 
+#: Seconds that an owner has to say that it is there.
+_ANSWERED: Final = 20
+
+
 def connect(
     dsn: str | Dsn, settings: Mapping[str, str | int] | None = None, timeout: int = 300, *, patient: bool = False
 ) -> Client:
@@ -168,6 +173,19 @@ def owner_of(path: str) -> str | None:
         note = json.loads(note_of(path).read_text())
         return f"clickhouse://{note['user']}@{note['host']}:{int(note['port'])}"
     return None
+
+
+def served(dsn: str | Dsn) -> bool:
+    """Whether another process serves an embedded directory at this moment."""
+    target = Dsn.parse(dsn) if isinstance(dsn, str) else dsn
+    owner = owner_of(target.path) if target.scheme == "chdb" else None
+    if owner is None:
+        return False
+    try:
+        connect(replace(Dsn.parse(owner), database=target.database), timeout=_ANSWERED).close()
+    except SinkError:
+        return False  # an owner that was killed leaves its note
+    return True
 
 
 def note_of(path: str) -> Path:

@@ -13,6 +13,7 @@ from console import watch
 from console.watch import KEPT, Watch
 from domain.clock import SECOND
 from domain.findings import AlertEventType
+from sinks.clickhouse.read import standing_alerts
 from tests.console.alerts import raised, then
 from tests.console.conftest import Place
 
@@ -26,7 +27,7 @@ def asked(place: Place, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         found.append(ids)
         return real(client, since, ids)
 
-    real = watch.standing_alerts
+    real = standing_alerts
     monkeypatch.setattr(watch, "standing_alerts", standing)
     return found
 
