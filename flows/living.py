@@ -28,6 +28,9 @@ __all__ = ["Living", "Open"]
 
 OPERATOR: Final = "operator"
 
+#: Of ClickHouse's HTTP interface, where it is free.
+SERVE_PORT: Final = 8123
+
 
 @dataclass(frozen=True)
 class Open:
@@ -80,15 +83,18 @@ class Living:
         # A block is stored once the next one has begun.
         city = SimulatedCity(self.scenario, speed=self.speed, head=self.begun + 2 * self.settings.block)
         stream = WithJournal(city, journal, follow=True)
-        engine = Engine(self.city, self.settings, stream, self.dsn, serve=0, cluster=Cluster(self.workers))
+        with _listener(SERVE_PORT) as free:
+            serve = free.getsockname()[1]
+        engine = Engine(self.city, self.settings, stream, self.dsn, serve=serve, cluster=Cluster(self.workers))
         failed: list[BaseException] = []
 
         def attend(stop: Event) -> None:
             try:
                 self._attend(stop, stream, journal, caught_up, opened)
             except BaseException as error:
-                failed.append(error)
-                stop.set()
+                if not stop.is_set():  # otherwise the database went away under it
+                    failed.append(error)
+                    stop.set()
 
         with stopping() as stop:
             beside = Thread(target=attend, args=(stop,), name="desk")
@@ -114,7 +120,7 @@ class Living:
         caught_up()
         accounts, password = self._account()
         server = console_server(self.city, self.dsn, journal, accounts, now=stream.now)
-        listener = self._listener()
+        listener = _listener(self.port)
         port = listener.getsockname()[1]
         with serving(server, listener):
             while not server.started and not stop.wait(0.05):
@@ -146,15 +152,17 @@ class Living:
                     return True
         return False
 
-    def _listener(self) -> socket.socket:
-        try:
-            return listening("127.0.0.1", self.port)
-        except ConfigError:
-            return listening("127.0.0.1", 0)
-
     def _account(self) -> tuple[Accounts, str]:
         path = self.folder / "console.sqlite"
         path.unlink(missing_ok=True)
         accounts, password = Accounts(path), secrets.token_urlsafe(9)
         accounts.add(OPERATOR, Role.OPERATOR, password)
         return accounts, password
+
+
+def _listener(port: int) -> socket.socket:
+    """A socket on a port of the loopback, or on a free one where that is taken."""
+    try:
+        return listening("127.0.0.1", port)
+    except ConfigError:
+        return listening("127.0.0.1", 0)

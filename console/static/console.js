@@ -223,6 +223,7 @@
       g: () => { going = Date.now(); }, "?": () => $("#keys").showModal(), m: () => $("[data-sound]").click(),
       "/": () => { const box = $("[data-search]"); box?.focus(); box?.select(); },
       a: () => act("acknowledge"), s: () => act("shelve"), c: () => act("comment"), x: () => act("close"),
+      t: () => act("judge-true"), n: () => act("judge-false"), d: () => act("case"),
     };
     if ("0123456789".includes(key) && list) {
       const values = new URLSearchParams(query);

@@ -34,6 +34,9 @@ const Plot = (() => {
   /** Findings of one sensor that is judged by its own value: the threshold can stand in the plot of the value. */
   const inValues = (finding) => finding.threshold !== null && finding.value !== null && Math.abs(finding.score - finding.value) < 1e-9 + 1e-6 * Math.abs(finding.value);
 
+  /** What judges by the value alone has no baseline of its own: it names the last value that was still well. */
+  const based = (findings) => findings.filter((one) => one.baseline !== null && !inValues(one));
+
   function lasting(findings, until) {
     const open = new Map(), spans = [];
     for (const one of findings) {
@@ -85,7 +88,7 @@ const Plot = (() => {
     const values = line.points.flatMap((point) => [point[1], point[2]]);
     const inside = line.findings.filter(inValues);
     for (const one of inside) values.push(one.threshold);
-    if (first) for (const one of line.findings) if (one.baseline !== null && values.length) {
+    if (first) for (const one of based(line.findings)) if (values.length) {
       const least = Math.min(...values), most = Math.max(...values);
       if (one.baseline > least - (most - least) && one.baseline < most + (most - least)) values.push(one.baseline);
     }
@@ -127,11 +130,11 @@ const Plot = (() => {
     for (const limit of limits) group.append(make("line", { class: "limit", x1: SPACE.left, x2: width - SPACE.right, y1: y(limit), y2: y(limit) }));
     if (limits.length) group.append(make("text", { class: "limit-key", x: width - SPACE.right, y: y(Math.max(...limits)) - 5, "text-anchor": "end" }, words.threshold));
     if (first) {
-      const based = line.findings.filter((one) => one.baseline !== null && y(one.baseline) >= top && y(one.baseline) <= top + height);
-      if (based.length) {
-        const path = based.map((one, i) => `${i ? "H" + x(one.t) + "V" : "M" + SPACE.left + " "}${y(one.baseline)}`).join("") + `H${width - SPACE.right}`;
+      const drawn = based(line.findings).filter((one) => y(one.baseline) >= top && y(one.baseline) <= top + height);
+      if (drawn.length) {
+        const path = drawn.map((one, i) => `${i ? "H" + x(one.t) + "V" : "M" + SPACE.left + " "}${y(one.baseline)}`).join("") + `H${width - SPACE.right}`;
         group.append(make("path", { class: "baseline", d: path }));
-        group.append(make("text", { class: "baseline-key", x: SPACE.left + 5, y: y(based[0].baseline) - 5 }, words.baseline));
+        group.append(make("text", { class: "baseline-key", x: SPACE.left + 5, y: y(drawn[0].baseline) - 5 }, words.baseline));
       }
     }
     for (const one of line.findings) {

@@ -82,6 +82,8 @@ def demo(
                 run.report(ended=False)
 
             living.run(caught_up, run.opened)
+        if not run.reported:
+            raise typer.Exit(130)
         console.print("\nThe desk is closed. To look at it again:")
     else:
         with run.simulating(), stopping() as stop:
@@ -101,6 +103,7 @@ class _Run:
         self._console, self._scenario, self._dsn = console, scenario, dsn
         self._data, self._figures = data, figures
         self._before, self._started = Books.now(), time.monotonic()
+        self.reported = False
 
     @contextmanager
     def simulating(self) -> Iterator[ExitStack]:
@@ -148,6 +151,7 @@ class _Run:
         sensor = next(told, scenario.city.sensors[0].id)
         console.print("\nTry next:")
         _lines(console, *(f'lifeline sql --dsn {self._dsn} "{query.format(sensor=sensor)}"' for query in QUERIES))
+        self.reported = True
         lost = [figure("readings unaccounted for", abs(books.stored - rows["readings"]), "readings", at_most=0)]
         write_figures(
             self._figures,

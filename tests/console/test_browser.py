@@ -168,12 +168,17 @@ def test_an_incident_from_first_to_last(live: Live, desks: Any) -> None:
     live.feeder.values["V-G1"] = 1.0
     expect(li.locator(".badge")).to_have_text("cleared")
     expect(row(wang, 1)).to_have_count(0)
-    li.get_by_role("button", name="True alarm").click()
+    li.keyboard.press("d")
+    expect(li.locator("[data-act=case] [name=unit]")).to_be_focused()
+    li.keyboard.press("Tab")
+    li.keyboard.press("Enter")
+    expect(li.locator(".history")).to_contain_text("Dispatched by li.na")
+    li.keyboard.press("t")
     expect(li.locator(".facts")).to_contain_text("judged a true alarm")
     done = live.ask("SELECT action, actor FROM operator_actions FINAL ORDER BY operator_actions.ts")
     assert [(one["action"], one["actor"]) for one in done] == [
         ("acknowledge", "li.na"), ("comment", "wang.jun"), ("shelve", "wang.jun"), ("unshelve", "li.na"),
-        ("judge", "li.na"),
+        ("dispatch", "li.na"), ("judge", "li.na"),
     ]  # fmt: skip
 
 
