@@ -98,7 +98,10 @@ def _told(client: Client, since: int, until: int) -> Iterator[RawBatch]:
         rows = client.query(text).result_rows
     except ClickHouseError as error:
         raise SourceError(f"ClickHouse: {error}") from error
-    payloads = [Report(*row[:3], Channel(row[3]), *row[4:]).to_json() for row in rows]
+    payloads = [
+        Report(id, type, ts, Channel(channel), lon, lat, zone, asset, sure, text, picture, reporter).to_json()
+        for id, type, ts, channel, lon, lat, zone, asset, sure, text, picture, reporter in rows
+    ]
     if payloads:
         yield RawBatch.of(REPORTS, payloads, range(len(payloads)), [0] * len(payloads))
 
