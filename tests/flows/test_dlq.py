@@ -16,6 +16,7 @@ from domain.actions import Action, Verb
 from domain.city import City
 from domain.clock import MILLISECOND, SECOND
 from domain.records import DeadLetter
+from domain.reports import Channel, Report
 from domain.settings import EngineSettings
 from flows.dlq import Filter, counts, letters, redrive, revive
 from flows.engine import Engine
@@ -321,3 +322,14 @@ def test_what_people_did(reason: str, back: bool) -> None:
     revived = revive(DeadLetter("actions", 3, 0, at, reason, "why", action.to_json()), Decoder(CITY), SETTINGS)
     assert revived.actions == ((replace(action, known=at),) if back else ())
     assert [letter.detail for letter in revived.dead] == ([] if back else ["why"])
+
+
+def test_what_people_reported() -> None:
+    """A report comes back once its zone is known, at the time that it was of."""
+    at = T0 * MILLISECOND
+    told = Report(UUID(int=1), "smell", at, Channel.CITIZEN, zone="Z1", reporter="a")
+    letter = DeadLetter("hotline", 3, 0, at, "unknown-zone", "why", told.to_json())
+    assert revive(letter, Decoder(CITY), SETTINGS).reports == (replace(told, known=at),)
+    still = revive(letter, Decoder(replace(CITY, zones={})), SETTINGS)
+    assert not still.reports
+    assert still.refusal(letter) is not None
