@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from domain.city import Asset, City
 from domain.clock import MINUTE, SECOND
 from domain.correlation import CauseRule, Correlation
+from domain.desk import DeskPolicy, LevelPolicy
 from domain.findings import AlertEvent, AlertEventType, Finding, VideoEvent
 from domain.records import Verdicts
 from operators.alerts.desk import Desk
@@ -212,3 +213,12 @@ def _run(records: Sequence[Finding | VideoEvent], shards: int, random, crash: bo
             again.restore(desk.snapshot())
             desk = again
     return events + desk.finish()
+
+
+def test_only_the_cause_asks_for_acknowledgement():
+    """A consequence is not overdue: whoever acknowledges its cause has both."""
+    policy = DeskPolicy(level=(LevelPolicy(2, acknowledge_within=2 * MINUTE), LevelPolicy(3, 2 * MINUTE)))
+    events = told(flood(50), finding(60, "P1", monitor="burst"), city=replace(STREET, desk=policy))
+    assert [(event.type, event.alert.kind) for event in events if event.type is AlertEventType.OVERDUE] == [
+        ("overdue", "water-burst")
+    ]
