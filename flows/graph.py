@@ -36,7 +36,8 @@ X = TypeVar("X")
 class Outlets:
     """Where results go; every sink by a name of its own."""
 
-    #: All that is stored: blocks, findings, alert events, video events, actions, reports, late rows, dead letters.
+    #: All that is stored: blocks, findings, steps of alerts, notices, video events, actions, reports, steps of commands,
+    #: late rows, dead letters.
     store: Mapping[str, Sink[Any] | ClickHouseSink] = field(default_factory=dict)
     #: The steps in the lives of alerts, for people.
     alerts: Mapping[str, Sink[Any] | Receiver] = field(default_factory=dict)
@@ -86,7 +87,7 @@ def city_flow(
     rare = op.merge(
         "rare",
         op.flat_map_batch("findings", seen_in_order, _findings),
-        op.flat_map_batch("alerts", alerts, lambda items: [x for _, x in items if not isinstance(x, (Page, Notice))]),
+        op.flat_map_batch("alerts", alerts, lambda items: [x for _, x in items if not isinstance(x, Page)]),
         op.flat_map_batch("kept", panes, _kept),
         op.flat_map_batch("dead", records, lambda items: [item for _, item in items if isinstance(item, DeadLetter)]),
         *ordered,

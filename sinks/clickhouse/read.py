@@ -24,6 +24,7 @@ STORED = (
     "findings",
     "alert_events",
     "video_events",
+    "notices",
     "operator_actions",
     "reports",
     "commands",

@@ -343,6 +343,13 @@ ALTER TABLE alert_events
     ADD COLUMN IF NOT EXISTS rules Array({_NAME}) COMMENT 'of the city''s policy, that made it so grave',
     ADD COLUMN IF NOT EXISTS notify Array({_NAME}) COMMENT 'units that the step goes to besides the owner'
 """,
+    f"""
+CREATE TABLE notices (
+    ts {_TIME_NS}, desk {_NAME}, why {_NAME} COMMENT 'at-once, digest or flood', on_duty Array({_NAME}),
+    alerts Array(UUID), steps Array(UUID) COMMENT 'ids of alert_events, one an alert',
+    gravest UInt8 COMMENT 'level', id UUID
+) ENGINE = ReplacingMergeTree PARTITION BY toYYYYMM(ts) ORDER BY (desk, ts, id)
+""",
     _DESK[-1],  # a view knows the columns that were there when it was made
 )
 

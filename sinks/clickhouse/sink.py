@@ -23,6 +23,7 @@ from domain.clock import MILLISECOND
 from domain.commands import CommandEvent
 from domain.errors import SinkError, SinkRefused
 from domain.findings import Alert, AlertEvent, AlertEventType, Finding, Phase, Verdict, VideoEvent
+from domain.notices import Notice
 from domain.records import DeadLetter, LateRows
 from domain.reports import Report
 from sinks.clickhouse.blocks import Block
@@ -37,6 +38,7 @@ Item: TypeAlias = (
     Block
     | Finding
     | AlertEvent
+    | Notice
     | VideoEvent
     | Action
     | Report
@@ -82,6 +84,7 @@ _FINDING: Final = {
     "baseline": "Float64",
     "params": _NAME,
 }
+_NOTICE: Final = {"ts": _TIME, "desk": _NAME, "on_duty": f"Array({_NAME})", "id": "UUID"}
 _VIDEO: Final = {
     "id": "UUID",
     "camera": _NAME,
@@ -222,20 +225,23 @@ class Encoder:
             if isinstance(item, Block):
                 yield Insert.of(item.table, self._block(item), f"{self._scope}{item.token}")
             elif isinstance(
-                item, (Finding, AlertEvent, VideoEvent, Action, Report, CommandEvent, LateRows, DeadLetter)
+                item, (Finding, AlertEvent, Notice, VideoEvent, Action, Report, CommandEvent, LateRows, DeadLetter)
             ):
                 rare.setdefault(type(item), []).append(item)
             elif isinstance(item, Sequence) and all(isinstance(part, Finding) for part in item):
                 rare.setdefault(Finding, []).extend(item)
             else:
                 raise TypeError(
-                    "the ClickHouse sink takes blocks, findings, events, actions, reports, late rows, dead letters, "
+                    "the ClickHouse sink takes blocks, findings, alert, video and command events, notices, actions, "
+                    "reports, late rows, dead letters, "
                     f"not {type(item)!r}"
                 )
         if found := rare.get(Finding):
             yield Insert.of("findings", _findings(found))
         if found := rare.get(AlertEvent):
             yield Insert.of("alert_events", _alert_events(found))
+        if found := rare.get(Notice):
+            yield Insert.of("notices", _notices(found))
         if found := rare.get(VideoEvent):
             yield Insert.of("video_events", _columns(_VIDEO, found))
         if found := rare.get(Action):
@@ -381,6 +387,16 @@ def _alert_events(events: Sequence[AlertEvent]) -> list[Column]:
     ]
 
 
+def _notices(notices: Sequence[Notice]) -> list[Column]:
+    return [
+        *_columns(_NOTICE, notices),
+        Column("why", _NAME, [notice.why.value for notice in notices]),
+        Column("alerts", "Array(UUID)", [tuple(event.alert.id for event in notice.events) for notice in notices]),
+        Column("steps", "Array(UUID)", [tuple(event.id for event in notice.events) for notice in notices]),
+        Column("gravest", "UInt8", [min(event.alert.level for event in notice.events) for notice in notices]),
+    ]
+
+
 def _actions(actions: Sequence[Action]) -> list[Column]:
     return [
         *_columns(_ACTION, actions),
@@ -399,6 +415,7 @@ assert set(_VIDEO) == {field.name for field in fields(VideoEvent)}
 assert set(_ACTION) == {field.name for field in fields(Action)} - {"verb", "alert", "command", "origin"}
 assert set(_REPORT) == {field.name for field in fields(Report)} - {"origin"}
 assert set(_COMMAND) == {field.name for field in fields(CommandEvent)} - {"finding"}
+assert set(_NOTICE) == {field.name for field in fields(Notice)} - {"why", "events"}
 assert set(_DEAD) == {field.name for field in fields(DeadLetter)}
 assert set(_ALERT) == {field.name for field in fields(Alert)} - {"id", "cause", "traces"}
 

@@ -12,6 +12,7 @@ from bytewax.outputs import DynamicSink, StatelessSinkPartition
 from domain.actions import Action
 from domain.commands import CommandEvent
 from domain.findings import AlertEvent, Finding, VideoEvent
+from domain.notices import Notice
 from domain.records import DeadLetter, LateRows
 from domain.reports import Report
 from sinks.clickhouse.blocks import Block
@@ -40,6 +41,7 @@ class Collected(DynamicSink[Any]):
         rows = {
             "findings": {repr(astuple(item)) for item in self.of(Finding)},
             "alert_events": {repr(astuple(item)) for item in self.of(AlertEvent)},
+            "notices": {repr(astuple(item)) for item in self.of(Notice)},
             "video_events": {repr(astuple(item)) for item in self.of(VideoEvent)},
             "commands": {repr(astuple(item)) for item in self.of(CommandEvent)},
             "operator_actions": {repr(astuple(item)) for item in self.of(Action)},

@@ -24,6 +24,7 @@ _REPLACING = {
     "operator_actions",
     "reports",
     "commands",
+    "notices",
 }
 
 

@@ -193,8 +193,8 @@ def _everything() -> Stream:
 def test_a_stream_with_everything_in_it() -> None:
     """The property above is about something: this stream has findings, alerts, video, late rows and dead letters."""
     tables = _run(_everything(), batch=3).tables()
-    assert {"findings", "alert_events", "video_events", "late_rows", "dead_letters", "readings_packed"} <= tables.keys()
-    assert "reports" in tables
+    assert {"findings", "alert_events", "notices", "video_events", "late_rows", "dead_letters"} <= tables.keys()
+    assert {"readings_packed", "reports"} <= tables.keys()
     assert {"aggregates_1s_stored", "aggregates_1m_stored", "aggregates_1h_stored"} <= tables.keys()
 
 

@@ -22,10 +22,11 @@ from domain.commands import CommandEvent, Step
 from domain.errors import SinkError, SinkRefused
 from domain.findings import Alert, AlertEvent, AlertEventType, Finding, Phase, Samples, Verdict, VideoEvent
 from domain.identity import identify
+from domain.notices import Notice, Why
 from domain.records import DeadLetter, LateRows
 from domain.reports import Channel, Report
 from sinks.clickhouse.blocks import Block, Blocks
-from sinks.clickhouse.read import findings_of, orders_of, standing_alerts
+from sinks.clickhouse.read import alerts_of, findings_of, orders_of, standing_alerts
 from sinks.clickhouse.schema import AGGREGATES, settle
 from sinks.clickhouse.sink import Writer
 from tests.sinks.clickhouse.streams import PANES, SENSORS, START, Pane, aggregates_of, panes_of, rows_of, statistics
@@ -372,3 +373,27 @@ def test_through_a_server(writer: Client) -> None:
     assert writer.command("SELECT count() FROM readings") == len(list(rows_of(STREAM)))
     assert writer.command("SELECT count() FROM late_rows FINAL") == 1
     assert writer.command("SELECT count() FROM alerts") == 1
+
+
+def test_what_desks_were_told(client: Client) -> None:
+    """A row a notice, with its alerts and their steps; one that comes again is the same row. Alerts say which rules
+    made them so grave, their steps whom else they went to."""
+    events = tuple(
+        replace(event, alert=replace(event.alert, level=level, rules=("by a crowd",)), notify=("office",))
+        for event, level in (
+            (alert_event(0, AlertEventType.RAISED, 1), 2),
+            (alert_event(1, AlertEventType.UPDATED, 2), 1),
+        )
+    )
+    notice = Notice(identify("notice"), START + 5, "gas", Why.DIGEST, events, ("gas-night",))
+    writer = Writer(client, SENSORS)
+    for _ in range(2):
+        writer.write([notice, *events])
+    rows = client.query(
+        "SELECT toUnixTimestamp64Nano(ts), desk, why, on_duty, alerts, steps, gravest FROM notices FINAL"
+    )
+    alerts, steps = [event.alert.id for event in events], [event.id for event in events]
+    assert rows.result_rows == [(START + 5, "gas", "digest", ["gas-night"], alerts, steps, 1)]
+    (told,) = client.query("SELECT DISTINCT notify FROM alert_events FINAL").result_rows
+    assert told == (["office"],)
+    assert [alert.rules for alert in alerts_of(client)] == [("by a crowd",)]
