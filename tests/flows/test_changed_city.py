@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from domain.city import City, Sensor
+from domain.commands import CommandEvent
 from domain.findings import AlertEvent, AlertEventType, Finding, Phase
 from domain.records import LateRows, RawBatch
 from domain.streams import Partition
@@ -119,17 +120,17 @@ def test_a_sensor_more_changes_nothing_for_the_others(tmp_path: Path) -> None:
     rows = [*_rows(first, CITY), *_rows(second, then)]
     assert _of(iter(rows), known) == _of(_rows(straight, CITY), known)
     assert any(row[0] == "nobody" for row in rows), "the new one's readings are taken from now on"
-    for kind in (Finding, AlertEvent):
+    for kind in (Finding, AlertEvent, CommandEvent):
         both = {repr(item) for found in (first, second) for item in found.of(kind)}
         assert both == {repr(item) for item in straight.of(kind)}
 
 
 def test_what_is_untouched_goes_on(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A monitor and a sensor are described otherwise, a sensor is gone, there is one more: the rest is the same."""
-    gas, mean, silent = CITY.monitors
+    gas, mean, silent, fans = CITY.monitors
     moved = replace(CITY.sensors[3], high=90.0)
     sensors = (NOBODY, *(moved if s.id == "G03" else s for s in CITY.sensors if s.id != "G07"))
-    then = replace(CITY, sensors=sensors, monitors=(gas, replace(mean, params={"half_life": 50}), silent))
+    then = replace(CITY, sensors=sensors, monitors=(gas, replace(mean, params={"half_life": 50}), silent, fans))
     caplog.set_level(logging.WARNING)
     first, second = _changed(tmp_path, CITY, then)
     straight = _straight(CITY)
