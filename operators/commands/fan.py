@@ -56,6 +56,7 @@ class State:
     seq: int = 0
     finding: UUID | None = None
     blocked: str = ""
+    heard_running: bool = False  # the field has said so of this command
     deadline: int = FOREVER  # of the selection, the confirmation, the stop
     operated: int = NEVER
     before: float = 0.0  # the gas when it was started
@@ -189,7 +190,7 @@ class FanControl:
         elif answer is not None and said == Answer.SELECTED and answer.command == state.command:
             assert state.gas is not None  # or else its reading would be stale
             self._say(Step.OPERATE, now, self._asked_by(), expires=state.deadline, run=policy.run)
-            state.mode, state.operated, state.before = Mode.OPERATING, now, state.gas.value
+            state.mode, state.operated, state.before, state.heard_running = Mode.OPERATING, now, state.gas.value, False
             state.deadline = now + policy.confirm
 
     def _running(self, now: int, maintained: bool, answer: Action | None) -> None:
@@ -202,7 +203,8 @@ class FanControl:
             if self.wanted(now):
                 self._alarm(now, f"the field says {said}{f': {answer.reason}' if answer.reason else ''}")
             self._end(now, answer.reason or said, answer.actor)
-        elif answer is not None and said == Answer.RUNNING:
+        elif answer is not None and said == Answer.RUNNING and not state.heard_running:
+            state.heard_running = True
             self._say(Step.RUNNING, now, answer.reason, answer.actor)
         elif state.inside:
             self._stop(now, Interlock.PEOPLE_INSIDE, next(iter(state.inside)))

@@ -17,7 +17,7 @@ from domain.city import Asset, City, Level, Sensor, Zone
 from domain.clock import MINUTE, SECOND
 from domain.commands import CommandEvent, Step
 from domain.errors import ConfigError
-from domain.findings import AlertEvent
+from domain.findings import AlertEvent, AlertEventType
 from domain.monitors import Monitor, Select
 from domain.settings import EngineSettings
 from domain.ventilation import Fan, Ventilation
@@ -47,6 +47,7 @@ CITY = City(
         ("fans",), tuple(Fan(f"T{i}", f"G{i}", f"F{i}") for i in range(3)), confirm=MINUTE, least=MINUTE, run=5 * MINUTE
     ),
 )
+SETTINGS = EngineSettings(shards=3)
 Stream = dict[str, list[tuple[int, bytes]]]
 
 
@@ -72,10 +73,17 @@ def _tanks(answers: bool) -> Stream:
     return {"p0": rows, "p1": sorted(said)}
 
 
-def _run(stream: Stream, batch: int, workers: int = 1, crash_after: int | None = None, **how: object) -> Collected:
+def _run(
+    stream: Stream,
+    batch: int,
+    workers: int = 1,
+    crash_after: int | None = None,
+    settings: EngineSettings = SETTINGS,
+    **how: object,
+) -> Collected:
     collected = how.pop("collected", None) or Collected()
     Engine(
-        CITY, EngineSettings(shards=3), MemorySource(stream, batch, crash_after), None, cluster=Cluster(workers),
+        CITY, settings, MemorySource(stream, batch, crash_after), None, cluster=Cluster(workers),
         store={"collect": collected}, **how,  # type: ignore[arg-type, dict-item]
     ).run()  # fmt: skip
     return collected  # type: ignore[return-value]
@@ -100,6 +108,13 @@ def test_three_tanks() -> None:
     alerts = {event.alert.id: event.alert for event in collected.of(AlertEvent)}
     (alert,) = [alert for alert in alerts.values() if alert.kind == "ventilation-unconfirmed"]
     assert (alert.asset, alert.level, alert.sensors) == ("T1", 1, ("G1",))
+
+
+def test_a_second_look_takes_nothing_back() -> None:
+    """What was ordered was ordered: readings that come late do not withdraw an alert about it."""
+    collected = _run(_tanks(True), 100, settings=EngineSettings(shards=3, second_look=30 * SECOND))
+    types = {event.type for event in collected.of(AlertEvent) if event.alert.kind == "ventilation-unconfirmed"}
+    assert types == {AlertEventType.RAISED, AlertEventType.CLEARED}
 
 
 def test_batches_workers_and_crashes_change_nothing(tmp_path: Path) -> None:
