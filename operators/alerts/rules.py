@@ -58,9 +58,14 @@ class Rules:
     #: Kinds of fault that say nothing against what the sensor found before or after.
     harmless: frozenset[str] = frozenset({"drop-out"})
     #: How long a sensor is mistrusted after a fault of that reason has ended; reasons not named: not at all. To whoever
-    #: has heard of dead zeros, the return is a rise for minutes.
+    #: has heard the same for long, the return is a jump for minutes.
     rest: Mapping[str, int] = field(
-        default_factory=lambda: {"spike": 30 * SECOND, "out-of-range": 30 * SECOND, "stuck-at-zero": 10 * MINUTE}
+        default_factory=lambda: {
+            "spike": 30 * SECOND,
+            "out-of-range": 30 * SECOND,
+            "stuck": 10 * MINUTE,
+            "stuck-at-zero": 10 * MINUTE,
+        }
     )
     #: A sensor that has had such a fault within this time ...
     wary: Mapping[str, int] = field(default_factory=lambda: {"spike": DAY})

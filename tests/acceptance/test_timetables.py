@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from domain.city_files import load_city, load_settings
+from domain.clock import DAY, SECOND
 from domain.findings import AlertEvent, AlertEventType
 from domain.streams import Source
 from flows.engine import Engine
@@ -31,7 +32,9 @@ Run = tuple[Town, list[AlertEvent]]
 def run(stream: str, folder: Path) -> Run:
     """All timetables of a kind of stream in one town, at once."""
     town = town_of(load_city("bozhou"), [t for t in TIMETABLES.values() if t.stream == stream])
-    settings, scenario = load_settings("bozhou").model_copy(update={"shards": 1}), town.scenario
+    block = 10 * SECOND if stream == "wires" else DAY  # days of columns are read quickly, and not stored
+    settings = load_settings("bozhou").model_copy(update={"shards": 1, "block": block})
+    scenario = town.scenario
 
     def source() -> Source:
         return SimulatedCity(scenario, partitions=2) if stream == "wires" else MeasuredCity(scenario, 600)
@@ -45,7 +48,6 @@ def run(stream: str, folder: Path) -> Run:
         now[0] = action.ts
         journal.append(action)
     live = source() if not actions else WithJournal(source(), journal.path, follow=False)
-    # Days of columns are for what is slow to show; what is stored of minutes is stored of days in the same way.
     collected, dsn = Collected(), f"chdb://{folder / stream}" if stream == "wires" else None
     Engine(scenario.city, settings, live, dsn, store={"collect": collected}).run()
     events = collected.of(AlertEvent)
