@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from console import figures
 from domain.actions import Verb
 from domain.clock import MINUTE, SECOND
 from domain.findings import AlertEventType
@@ -202,3 +203,16 @@ def test_actions_of_one_instant_stay_in_order(place: Place) -> None:
         place.site.watch.now = now
     times = [action.ts for action in place.written()]
     assert sorted(set(times)) == times
+
+
+def test_load_counts_what_called_for_the_desk(place: Place) -> None:
+    """The same pages that the views count: what nobody took note of in time as well, and not what is merely updated."""
+    at = now() - MINUTE
+    event = raised(at)
+    overdue = then(event, AlertEventType.OVERDUE)
+    place.store(event, overdue, then(overdue, AlertEventType.UPDATED, summary="more"))
+    load = figures.load(place.site.database, place.site.watch.present)
+    assert load.total == sum(sum(counts) for counts in load.owners.values()) == 2
+    counted = place.site.database.rows("SELECT sum(pages) AS pages FROM alarm_load")
+    assert int(counted[0]["pages"]) == 2
+    assert "<b>2</b>" in place.reader("li.na").get("/load").text
