@@ -199,7 +199,10 @@ const Plot = (() => {
       if (!data[name] || data[name] < data.start || data[name] > data.until) continue;
       const at = x(data[name]);
       svg.append(make("line", { class: `when ${name}`, x1: at, x2: at, y1: 14, y2: top }));
-      if (at - busy > 52) { svg.append(make("text", { x: at + 4, y: 26, class: "key" }, words[name])); busy = at; }
+      if (at - busy <= 52) continue;
+      const last = at > x(data.until) - 60;  // its word would stand outside
+      svg.append(make("text", { x: at + (last ? -4 : 4), y: 26, class: "key", "text-anchor": last ? "end" : "start" }, words[name]));
+      busy = at;
     }
   }
 

@@ -23,7 +23,7 @@ from tests.flows.command import Command, until
 
 OUT = ROOT / "docs/console"
 DESK = ViewportSize(width=1440, height=900)
-TALL = ViewportSize(width=1440, height=1400)  # so that an alert is seen with its history
+TALL = ViewportSize(width=1440, height=1200)  # so that an alert is seen with its history
 PHONE = ViewportSize(width=390, height=844)
 
 #: The incident that is followed: the first one after the report, and how much faster than life the city is meanwhile.
@@ -94,6 +94,7 @@ def walk(desk: Camera) -> None:
         act(page, "close-case", "Case closed")
         page.keyboard.press("x")
         page.locator(".badge.closed").wait_for()
+        page.set_viewport_size(TALL | {"height": 1560})
         take(page, "closed")
 
 
