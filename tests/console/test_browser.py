@@ -20,6 +20,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from console.accounts import Accounts, Role
 from console.database import Database
+from sinks.clickhouse.client import note_of
 from tests.console.conftest import PASSWORD, cheap
 from tests.console.village import CITY, Feeder, write_village
 from tests.flows.command import Command, free_port, until
@@ -43,13 +44,22 @@ class Live:
     engine: Command = field(init=False)
 
     def start(self) -> None:
-        """Start the engine (again)."""
+        """Start the engine (again), and wait until it stores what is measured."""
+        self.begin()
+        self.wait()
+
+    def begin(self) -> None:
+        """Start the engine, and wait until it serves the database."""
         command = Command(
             self.folder, "city", self.folder / "village", "-", "--journal", self.folder / "actions.ndjson",
             "--dsn", f"chdb://{self.folder}/clickhouse", "--serve-port", self.database_port, "--metrics", "",
             "--recovery-directory", self.folder / "recovery", "--snapshot-interval", 0.3, stdin=self.feeder.reader,
         )  # fmt: skip
         self.engine = self.stack.enter_context(command)
+        until(note_of(f"{self.folder}/clickhouse").exists, lambda: self.engine.running, said=lambda: self.engine.err)
+
+    def wait(self) -> None:
+        """Wait until readings of this moment are stored."""
         until(self.answers, lambda: self.engine.running, said=lambda: self.engine.err)
 
     def answers(self) -> bool:
@@ -76,12 +86,13 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
         feeder = stack.enter_context(Feeder())
         first = free_port(2)
         found = Live(folder, feeder, first, first + 1, stack)
-        found.start()
+        found.begin()
         command = Command(
             folder, "console", "--city", folder / "village", "--dsn", f"chdb://{folder}/clickhouse", "--journal",
             folder / "actions.ndjson", "--accounts", folder / "console.sqlite", "--port", found.port,
         )  # fmt: skip
         console = stack.enter_context(command)
+        found.wait()
         until(lambda: "http://" in console.out, lambda: console.running, said=lambda: console.err)
         yield found
 
