@@ -36,7 +36,7 @@ X = TypeVar("X")
 class Outlets:
     """Where results go; every sink by a name of its own."""
 
-    #: All that is stored: blocks, findings, steps of alerts, notices, video events, actions, reports, steps of commands,
+    #: All that is stored: blocks, findings, steps of alerts and of commands, notices, video events, actions, reports,
     #: late rows, dead letters.
     store: Mapping[str, Sink[Any] | ClickHouseSink] = field(default_factory=dict)
     #: The steps in the lives of alerts, for people.
