@@ -104,19 +104,20 @@ class Context:
 
     def _unfelt(self, case: Case, state: State, now: int) -> Iterator[str]:
         """Sensors of the first one's monitor along the pipes that should feel it by now and do not, nearest first."""
-        first = case.first
-        if not (self._travel.feels and isinstance(first.latest, Finding)):
+        first, monitor = case.first, self._monitors.get(case.first.by)
+        if monitor is None or not isinstance(first.latest, Finding):
             return
-        watched, involved = self._watches(first.by), {sign.source for sign in case.signs.values()}
-        for metres, key in sorted((metres, key) for key, metres in self._places.near(case.site).items()):
+        places = self._travel.felt(case.site, now - case.began - monitor.on_delay)
+        if not places:
+            return
+        watched, involved = self._watches(monitor.name), {sign.source for sign in case.signs.values()}
+        for metres, key in sorted((metres, key) for key, metres in places.items()):
             for sensor in self._at.get(key, ()):
                 if sensor not in watched or sensor in involved or not self._healthy(sensor, state):
                     continue
                 if any(case.kind in sign.kinds for sign in state.signs.get(sensor, {}).values()):
                     continue  # it does, for another case
-                delay = self._monitors[first.by].on_delay
-                if self._travel.felt(case.site, self._places.of_sensor(sensor), now - case.began - delay):
-                    yield f"{sensor}, {metres:.0f} m away, feels nothing"
+                yield f"{sensor}, {metres:.0f} m away, feels nothing"
 
     def _unseen(self, case: Case, state: State) -> Iterator[str]:
         """Cameras near by that have seen other things since, and nothing of this."""

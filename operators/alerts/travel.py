@@ -20,8 +20,7 @@ class Travel:
     def __init__(self, city: City, places: Places) -> None:
         self._places = places
         self._rules = {rule.network: rule for rule in city.correlation.network}
-        #: Whether there is anything that is felt along the pipes.
-        self.feels = any(rule.felt for rule in self._rules.values())
+        self._felt = {name: rule for name, rule in self._rules.items() if rule.felt}
 
     def neighbours(self, a: Site, b: Site, lag: int) -> bool:
         """Whether onsets at two places, `lag` ns apart, may be of one cause.
@@ -37,9 +36,14 @@ class Travel:
         rule = self._rules.get(network)
         return rule is None or earliest(rule, length) <= lag <= latest(rule, length)
 
-    def felt(self, a: Site, b: Site, elapsed: int) -> bool:
-        """Whether what began at one place `elapsed` ns ago must be felt at another by now."""
-        return any(length <= rule.felt and elapsed > latest(rule, length) for rule, length in self._ways(a, b))
+    def felt(self, site: Site, elapsed: int) -> dict[str, float]:
+        """Where what began at a place `elapsed` ns ago must be felt by now: keys of other sites, and metres to them."""
+        found: dict[str, float] = {}
+        for name, rule in self._felt.items():
+            for key, length in self._places.reach(site, rule.felt, name).items():
+                if key != site.key and elapsed > latest(rule, length):
+                    found[key] = min(length, found.get(key, length))
+        return found
 
     def _ways(self, a: Site, b: Site) -> list[tuple[NetworkRule, float]]:
         places = self._places
