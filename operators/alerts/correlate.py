@@ -84,6 +84,10 @@ class Correlator:
                 for sign in trust_again(state, source, now):
                     self._count(sign, now)
 
+    def look_again(self, case: Case) -> None:
+        """Something has happened to what a case is the cause of."""
+        self.state.changed[case] = None
+
     def changed(self) -> list[Case]:
         """Open cases that something has happened to since the last call, oldest first.
 
@@ -138,7 +142,6 @@ class Correlator:
         case.over = True
         if case.cause is not None:  # which may be over by that
             case.cause.until = max(case.cause.until, now)
-            state.changed[case.cause] = None
         for sign in case.signs.values():
             sign.case, sign.doubt = None, ""
             if sign.lasting or (sign.momentary and sign.end + sign.off_delay > now):
@@ -316,7 +319,8 @@ class Correlator:
     def _fold(self, case: Case, cause: Case) -> None:
         """A case that was open before its cause was known: people hear of the cause from now on."""
         case.cause, cause.folded[case.number] = cause, case
-        case.moved = case.news = cause.news = True
+        case.moved = True
+        case.stir()
         self._agree(cause, case.filmed)
         self.state.changed[case] = self.state.changed[cause] = None
 
@@ -324,7 +328,7 @@ class Correlator:
         key = (sign.source, sign.by)
         if key not in case.signs:
             case.signs[key] = sign
-            case.news = True
+            case.stir()
         if sign.case is None:
             self.state.waiting.remove(sign)
             sign.case = case

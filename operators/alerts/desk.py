@@ -148,6 +148,8 @@ class Desk:
                     if told and told[-1][0] is AlertEventType.CLEARED:
                         correlator.close(case, now)
                     steps += told
-                cases = {case.number: case for case in correlator.changed()}  # with its consequence a cause may be over
+                    if told and case.cause is not None:  # people hear of that, and it may be over by this
+                        correlator.look_again(case.cause)
+                cases = {case.number: case for case in correlator.changed()}
             events += handling.step(steps, actions, now)
         return events

@@ -75,8 +75,13 @@ class Lifecycle:
         return cases
 
     def step(self, case: Case, asked: int, now: int) -> list[Step]:
-        """What the desk hears at `now` of a case that asks for a level; after a CLEARED the case is over."""
-        life = self.state.lives.get(case.number)
+        """What the desk hears at `now` of a case that asks for a level; after a CLEARED the case is over.
+
+        Its alert is no milder than those of its consequences: people hear of it alone.
+        """
+        lives = self.state.lives
+        life = lives.get(case.number)
+        asked = min((asked, *(lives[number].level for number in case.folded if number in lives)))
         # One of many signs is not graded anew by each of them, but by the second.
         later = life is not None and now < life.graded
         has = life.level if life else asked

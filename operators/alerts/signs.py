@@ -97,6 +97,12 @@ class Case:
         """Whether a sign near it belongs to it: one speaks for what the other is."""
         return self.kind in sign.kinds or sign.kinds[0] in self.kinds
 
+    def stir(self) -> None:
+        """There is something that the desk has not been told, of it and so of its cause."""
+        case: Case | None = self
+        while case is not None:
+            case.news, case = True, case.cause
+
     @property
     def outlasted(self) -> bool:
         """Whether a consequence of it is still open."""

@@ -27,7 +27,7 @@ def mistrust(state: State, rules: Rules, finding: Finding, now: int) -> None:
         case = sign.case
         if case is not None and not (sign.doubt or sign.fault):
             sign.doubt = finding.reason or finding.kind
-            case.news = True
+            case.stir()
             state.changed[case] = None
 
 
@@ -39,7 +39,7 @@ def hold_back(state: State, sensor: str) -> None:
         for sign in events:
             if (sign.source, sign.by) not in case.held and isinstance(sign.latest, Finding):
                 case.held[sign.source, sign.by] = sign.latest
-                case.news = True
+                case.stir()
                 state.changed[case] = None
 
 

@@ -47,10 +47,12 @@ def dry(at: float, since: float, sensor: str = "L1") -> Finding:
     return finding(at, sensor, END, monitor="flood", onset=since)
 
 
-def told(*records: Finding, until: float = 3000, city: City = STREET) -> list[AlertEvent]:
+def told(*records: Finding | VideoEvent, until: float = 3000, city: City = STREET) -> list[AlertEvent]:
     """What the desk says."""
     desk = Desk(city, 1)
-    return desk.take(Verdicts(0, START + round(until * SECOND), records)) + desk.finish()
+    seen = tuple(one for one in records if isinstance(one, VideoEvent))
+    found = tuple(one for one in records if isinstance(one, Finding))
+    return desk.take(Verdicts(0, START + round(until * SECOND), found, seen)) + desk.finish()
 
 
 def lines(events: list[AlertEvent]) -> list[str]:
@@ -222,3 +224,9 @@ def test_only_the_cause_asks_for_acknowledgement():
     assert [(event.type, event.alert.kind) for event in events if event.type is AlertEventType.OVERDUE] == [
         ("overdue", "water-burst")
     ]
+
+
+def test_people_hear_of_new_evidence_by_the_cause():
+    """L2 joins the flood that was there first, which is quiet: the burst's alert has it, too."""
+    events = told(flood(50), finding(60, "P1", monitor="burst"), video(150, "C3"), flood(200, "L2"))
+    assert any("L2" in event.alert.sensors for event in events if event.alert.kind == "water-burst")
