@@ -13,13 +13,19 @@ from hypothesis import strategies as st
 
 from domain.city import City, Level, Unit
 from domain.clock import HOUR, MINUTE, SECOND
+from domain.desk import DeskPolicy, LevelPolicy
 from domain.findings import Alert, AlertEvent, AlertEventType
 from domain.identity import identify
 from domain.notices import Notice, Why
 from domain.policy import Desk, Policy, Shift
+from domain.records import Verdicts
 from domain.rota import Rota
+from operators.alerts.desk import Desk as AlertDesk
+from operators.alerts.pager import PagedDesk
 from operators.alerts.routing import BUCKET, Routing
 from operators.alerts.timing import FOREVER
+from tests.operators.alerts import town
+from tests.operators.alerts.town import START as START_OF_TOWN
 
 RAISED, UPDATED, ESCALATED = AlertEventType.RAISED, AlertEventType.UPDATED, AlertEventType.ESCALATED
 CLEARED = AlertEventType.CLEARED
@@ -255,3 +261,28 @@ def test_neither_how_steps_come_nor_a_restart_changes_what_is_told(steps, cuts):
         routing, begin = Routing(TOWN, routing.snapshot()), cut
     assert found == whole
     assert [notice.ts for notice in whole] == sorted(notice.ts for notice in whole)
+
+
+def test_from_a_finding_to_the_desk_of_the_next_unit() -> None:
+    """The whole desk: a grave alert at once, unacknowledged it goes to the next unit, a mild one waits for the digest;
+    and a restart in between changes nothing."""
+    policy = Policy(desks=(Desk("centre", digest=10 * MINUTE), Desk("office", ("street-office",))))
+    expected = DeskPolicy(level=(LevelPolicy(1, 2 * MINUTE, ("street-office",), latched=True),))
+    city = replace(town.TOWN, policy=policy, desk=expected)
+    found = {15: town.finding(10, "G1", grade=3), 100: town.finding(20, "P2", monitor="burst")}
+    told: list[str] = []
+    state = None
+    for cut in (5, 15, 100, 131, 700):
+        desk = PagedDesk(AlertDesk(city, 1), None, state, city)
+        upto = START_OF_TOWN + cut * SECOND
+        for item in desk.take(Verdicts(0, upto, (found[cut],) if cut in found else ()), 0):
+            if isinstance(item, Notice):
+                kinds = " ".join(f"{event.alert.kind}:{event.type}" for event in item.events)
+                told.append(f"{(item.ts - START_OF_TOWN) / SECOND:g} {item.desk} {item.why} {kinds}")
+        state = desk.snapshot()
+    assert told == [
+        "10 centre at-once gas-leak:raised",
+        "130 centre at-once gas-leak:overdue",
+        "130 office at-once gas-leak:overdue",
+        "600 centre digest water-burst:raised",
+    ]
