@@ -25,21 +25,9 @@ __all__ = ["Message", "encode", "encode_bundle", "key", "timestamp"]
 Message = AlertEvent | Finding | VideoEvent
 
 _NAMES: Final = {AlertEvent: "alert-event", Finding: "finding", VideoEvent: "video-event"}
-_TIMES: Final = frozenset(
-    {
-        "ts",
-        "known",
-        "onset",
-        "raised",
-        "updated",
-        "cleared",
-        "acknowledged",
-        "shelved_until",
-        "closed",
-        "since",
-        "until",
-    }
-)
+_TIMES: Final = frozenset({
+    "ts", "known", "onset", "raised", "updated", "cleared", "acknowledged", "shelved_until", "closed", "since", "until",
+})  # fmt: skip
 
 
 def timestamp(ts: int) -> str | None:

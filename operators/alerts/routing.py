@@ -31,6 +31,9 @@ __all__ = ["BUCKET", "Routing"]
 #: In which alarms are counted; the same ten minutes as those of the alarm load, ns.
 BUCKET: Final = 10 * MINUTE
 
+#: Of so many alerts that stand it is remembered whether a desk was told at once: those that it heard of last.
+REMEMBERED: Final = 10_000
+
 #: Steps that ask people to look: an alarm rings.
 _RINGS: Final = frozenset(
     {
@@ -185,6 +188,8 @@ class Routing:
                 continue
             if (alert.active or alert.latched) and not alert.quiet:
                 told.alerts[alert.id] = told.alerts.get(alert.id, False) or why is not Why.DIGEST
+                if len(told.alerts) > REMEMBERED:
+                    del told.alerts[next(iter(told.alerts))]
             else:  # people hear no more of it, unless it is back
                 told.alerts.pop(alert.id, None)
         on_duty = tuple(shift.name for shift in self._rota.on_duty(desk.name, now))
