@@ -89,7 +89,7 @@ class Answering:
     def of(self, alert: Alert, at: int) -> Answers:
         """The answers about an alert as it stands at a time, ns."""
         asset, zone = self._city.assets.get(alert.asset), self._city.zones.get(alert.zone)
-        where = dict.fromkeys(part for part in (alert.place, asset.name if asset else "", alert.zone) if part)
+        where = [part for part in (alert.place or (asset.name if asset else ""), alert.asset, alert.zone) if part]
         pipe = f"pipe {alert.pipe}, {alert.offset:.0f} m from its start, within {alert.radius:.0f} m"
         level = self._levels.get(alert.level, str(alert.level))
         return Answers(
@@ -109,7 +109,8 @@ class Answering:
         )
 
     def _affected(self, alert: Alert, zone: str) -> Affected:
-        exposed = self._exposures.of(alert.zone, alert.asset, alert.lon, alert.lat)
+        exposed = dict.fromkeys(self._exposures.of(alert.zone, alert.asset, alert.lon, alert.lat))
+        exposed |= dict.fromkeys(self._exposures.around(alert.sensors, alert.cameras))
         assets, below = self._city.assets, sorted(self._networks.below(alert.asset)) if alert.asset else []
         names = (assets[id].name or id if id in assets else id for id in below[:LISTED])
         return Affected(zone, tuple(self._words[name] for name in exposed), tuple(names), len(below))

@@ -21,7 +21,18 @@ class Exposures:
 
     def __init__(self, city: City) -> None:
         self._city = city
+        self._sensors = {one.id: (one.zone, one.asset, one.lon, one.lat) for one in city.sensors}
         self._found: dict[tuple[str, str, float, float], tuple[str, ...]] = {}
+
+    def around(self, sensors: Iterable[str], cameras: Iterable[str]) -> tuple[str, ...]:
+        """The names of all exposures where some sensors and cameras are, in the policy's order."""
+        found: set[str] = set()
+        for id in sensors:
+            found.update(self.of(*self._sensors[id]) if id in self._sensors else ())
+        for id in cameras:
+            if (camera := self._city.cameras.get(id)) is not None:
+                found.update(self.of(camera.zone, camera.asset, camera.lon, camera.lat))
+        return tuple(one.name for one in self._city.policy.exposures if one.name in found)
 
     def of(self, zone: str, asset: str, lon: float, lat: float) -> tuple[str, ...]:
         """The names of the exposures of a place, in the policy's order; 0, 0 stands for coordinates not known."""

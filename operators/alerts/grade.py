@@ -36,8 +36,6 @@ class Grading:
         self._rank = {level.name: level.rank for level in city.levels}
         self._ranks = sorted(self._rank.values())
         self._exposures = Exposures(city)
-        self._things = {sensor.id: (sensor.zone, sensor.asset, sensor.lon, sensor.lat) for sensor in city.sensors}
-        self._cameras = {one.id: (one.zone, one.asset, one.lon, one.lat) for one in city.cameras.values()}
 
     def level(self, case: Case, asked: int, has: int, raised: int, now: int) -> tuple[int, tuple[str, ...]]:
         """The level of a case whose signs ask for one, and the names of the rules that made it graver.
@@ -84,7 +82,7 @@ class Grading:
             return
         score = max(map(_times_threshold, case.all_signs()), default=0.0)
         sure = self._weigh(case, now).score
-        exposed = {name for sign in case.all_signs() for name in self._exposed(sign)}
+        exposed = self._exposed(case)
         for rule, level in demanded:
             if exposed.issuperset(rule.exposure) and score >= rule.score and sure >= rule.corroboration:
                 yield rule, level
@@ -95,12 +93,16 @@ class Grading:
         graver = [rank for rank in self._ranks if rank < asked]
         return graver[-min(rule.steps, len(graver))] if graver else asked
 
-    def _exposed(self, sign: Sign) -> tuple[str, ...]:
-        told = sign.latest
-        if isinstance(told, Report):
-            return self._exposures.of(told.zone or sign.site.zone, told.asset, told.lon, told.lat)
-        place = (self._cameras if sign.video else self._things).get(sign.source)
-        return self._exposures.of(*place) if place else ()
+    def _exposed(self, case: Case) -> set[str]:
+        """What is exposed where its signs are."""
+        signs = list(case.all_signs())
+        sensors = (sign.source for sign in signs if not sign.momentary)
+        found = set(self._exposures.around(sensors, (sign.source for sign in signs if sign.video)))
+        for sign in signs:
+            told = sign.latest
+            if isinstance(told, Report):
+                found.update(self._exposures.of(told.zone or sign.site.zone, told.asset, told.lon, told.lat))
+        return found
 
 
 def _times_threshold(sign: Sign) -> float:

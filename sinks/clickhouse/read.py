@@ -24,7 +24,6 @@ STORED = (
     "findings",
     "alert_events",
     "video_events",
-    "notices",
     "operator_actions",
     "reports",
     "commands",

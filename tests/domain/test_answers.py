@@ -38,7 +38,7 @@ def test_what_where_since_how_sure() -> None:
     """In one line each; the place also as a map takes it."""
     answers = Answering(CITY).of(ALERT, 0)
     assert answers.what == "Gas leak, level I, urgent, by the rule beside-a-crowd"
-    assert answers.where == "Manhole 1, North Gate, Manhole 1, north"
+    assert answers.where == "Manhole 1, North Gate, M1, north"
     assert answers.map == f"geo:{LAT:.6f},{LON:.6f}"
     assert (answers.since, answers.sure) == (5 * SECOND, "0.75 by 2 sensors and 1 camera")
     placed = Answering(CITY).of(replace(ALERT, pipe="p1", offset=31.4, radius=12.0, active=False), 0)
@@ -52,6 +52,8 @@ def test_who_is_affected() -> None:
     answering = Answering(CITY)
     assert answering.of(ALERT, 0).affected.exposed == ("an enclosed space",)
     assert answering.of(replace(ALERT, zone="south", asset="M4"), 0).affected.exposed == ("an enclosed space", "market")
+    elsewhere = answering.of(replace(ALERT, zone="", asset="", lon=0.0, lat=0.0, sensors=("G4",), cameras=()), 0)
+    assert elsewhere.affected.exposed == ("an enclosed space", "market")  # where its sensors are
     below = answering.of(replace(ALERT, zone="south", asset="W2"), 0).affected
     assert (below.zone, below.hanging, below.assets) == ("South Gate", ("W3",), 1)
 

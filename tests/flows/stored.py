@@ -24,7 +24,6 @@ _REPLACING = {
     "operator_actions",
     "reports",
     "commands",
-    "notices",
 }
 
 

@@ -93,12 +93,13 @@ def _final(events: Sequence[AlertEvent]) -> dict[Any, AlertEvent]:
 
 
 def _alerts(events: Sequence[AlertEvent]) -> list[str]:
-    """Alerts as they stand, but for their ids (an amended alert keeps the one that it was told by), and for latches:
+    """Alerts as they stand.
 
-    what is raised late is for the record.
+    But for their ids (an amended alert keeps the one that it was told by), for latches (what is raised late is for the
+    record), and for the readings that they carry: those that were there when somebody looked.
     """
     kept = [event.alert for event in _final(events).values() if event.type is not AlertEventType.WITHDRAWN]
-    return sorted(repr(replace(alert, id=NOBODY, latched=False)) for alert in kept)
+    return sorted(repr(replace(alert, id=NOBODY, latched=False, traces=())) for alert in kept)
 
 
 _LEAK = [(s * 1000, s * 1000, "G0", 45.0 if 10 <= s < 20 else 1.0) for s in range(60)]
