@@ -42,6 +42,11 @@ class Fans(RuleBasedStateMachine):
         self.now += seconds
         self._take()
 
+    @rule()
+    def passes_for_long(self) -> None:
+        """No run is that long."""
+        self.passes(1300)
+
     @rule(value=st.sampled_from([2.0, 12.0, 18.0, 30.0]))
     def gas_is_read(self, value: float) -> None:
         self._come()
@@ -125,6 +130,12 @@ class Fans(RuleBasedStateMachine):
     @rule(state=st.sampled_from([Answer.SELECTED, Answer.RUNNING]))
     def field_does_as_it_is_told(self, state: Answer) -> None:
         self.field_answers(state, False)
+
+    @rule()
+    def is_started(self) -> None:
+        """The field does as it is told, if it is told anything."""
+        self.asks_for_long()
+        self.field_answers(Answer.SELECTED, False)
 
     @rule()
     def resumes(self) -> None:
