@@ -16,9 +16,7 @@ from domain.city import Asset, City, Level, Sensor, Unit, Zone
 from sinks.clickhouse.schema import load_registry
 from sinks.clickhouse.views import LATER, VIEWS
 
-NAMES = list(
-    dict.fromkeys(re.search(r"CREATE (?:OR REPLACE )?VIEW (\w+)", text)[1] for text in (*VIEWS, *LATER))  # type: ignore[index]
-)
+NAMES = list(dict.fromkeys(re.findall(r"CREATE (?:OR REPLACE )?VIEW (\w+)", "".join((*VIEWS, *LATER)))))
 
 #: Midnight of 10 March in Shanghai, 16:00 of the day before in UTC.
 MIDNIGHT = "2026-03-09 16:00:00"
