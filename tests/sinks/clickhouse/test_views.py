@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from domain.city import Asset, City, Level, Sensor, Unit, Zone
+from reports.bridge import read_day, structures
+from reports.page import bridge_page
 from sinks.clickhouse.schema import load_registry
 from sinks.clickhouse.views import LATER, VIEWS
 
@@ -417,6 +420,22 @@ def test_bridges(town: Client) -> None:
         (DAY, "Stone bridge", "Z1", "street", 1, 0.75, 1, 2, 1, 75, "C"),
         (date(2026, 3, 11), "Stone bridge", "Z1", "street", 1, pytest.approx(1 / 6), 0, 0, None, 100, "unknown"),
     ]
+
+
+def test_every_kind_of_structure(client: Client) -> None:
+    """Viaducts, tunnels and slopes are judged as bridges are, and have a report; a building is none of them."""
+    kinds = ("viaduct", "tunnel", "slope", "building")
+    sensors = tuple(Sensor(f"{kind}-1", "tilt", "deg", "Z1", kind, rate=1 / 60) for kind in kinds)
+    assets = {kind: Asset(kind, kind, "Z1", f"The {kind}") for kind in kinds}
+    load_registry(client, replace(CITY, sensors=sensors, assets=assets))
+    for kind in kinds:
+        hours(client, f"{kind}-1", {0: 1.5})
+    found = [health["asset"] for health in structures(client, DAY)]
+    assert found == ["slope", "tunnel", "viaduct"]
+    for asset in found:
+        page = bridge_page(read_day(client, asset, DAY))
+        assert f"The {asset}" in page
+        assert f"{asset}-1" in page
 
 
 def test_zone_indices(town: Client) -> None:
