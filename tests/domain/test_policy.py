@@ -131,7 +131,7 @@ GRADES = st.builds(
 )  # fmt: skip
 SHIFTS = st.builds(
     Shift, NAMES, st.integers(0, 700), st.integers(701, 1440),
-    st.sets(st.integers(0, 6)).map(lambda days: tuple(sorted(days))),
+    st.sets(st.integers(0, 6), min_size=1).map(lambda days: tuple(sorted(days))),
 )  # fmt: skip
 DESKS = st.builds(
     Desk, NAMES, st.just(()), st.integers(0, 99).map(lambda m: m * MINUTE), st.integers(0, 50), st.just(""),
