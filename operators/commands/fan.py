@@ -95,7 +95,7 @@ class FanControl:
         if finding.phase is Phase.END:
             known.pop(finding.id, None)
         elif fault or finding.monitor in self._delays:
-            known.setdefault(finding.id, finding)
+            known.setdefault(finding.id, finding.without_samples())
 
     def read(self, gauge: Gauge) -> None:
         """A reading of its gas or of the fan itself."""
