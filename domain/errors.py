@@ -2,6 +2,7 @@
 
 LifelineError
 ├── ActionError        what a person did cannot be read as an action
+├── ReportError        nor what one reports as a report
 ├── ConfigError        a city file, a monitor or a setting is wrong (carries every problem found)
 ├── SourceError        a stream cannot be opened or read
 ├── SinkError          a result cannot be delivered
@@ -19,6 +20,7 @@ __all__ = [
     "ConfigError",
     "LifelineError",
     "Problem",
+    "ReportError",
     "SinkError",
     "SinkRefused",
     "SourceError",
@@ -62,6 +64,10 @@ class ConfigError(LifelineError):
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(map(str, self.problems)))
+
+    def __reduce__(self) -> tuple[type[ConfigError], tuple[tuple[Problem, ...]]]:
+        """As its problems, from one process to another."""
+        return type(self), (self.problems,)
 
 
 class SourceError(LifelineError):

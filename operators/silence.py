@@ -25,8 +25,9 @@ __all__ = ["FeedWatch", "SilenceWatch", "SilentState"]
 #: So many expected readings of the fastest sensor that a partition has brought must be missing.
 INTERVALS: Final = 10.0
 
-#: Recorded time of the last message (0: none yet), rate of the fastest sensor, and onset of the open finding (0: none).
-SilentState = tuple[int, float, int]
+#: Recorded time of the last message (0: none yet), rate of the fastest sensor up to it, onset of the open finding (0:
+#: none), and rate of the fastest sensor up to now.
+SilentState = tuple[int, float, int] | tuple[int, float, int, float]
 
 
 class SilenceWatch:
@@ -57,7 +58,9 @@ class SilenceWatch:
     ) -> None:
         self._partition, self._level, self._silence, self._rate, self._since = partition, level, silence, rate, since
         self._highest = float(rate.max(initial=0.0))
-        self._last, self._fastest, self._onset = state or (0, 0.0, 0)
+        self._last, self._fastest, self._onset, *seen = state or (0, 0.0, 0)
+        # What nobody recorded counts from the next message on: else a tick before it would tell another deadline.
+        self._seen = seen[0] if seen else self._fastest
         self.spoken = 0  #: recorded time of the first message, in the call of `take` that brings it; else 0
 
     def take(self, rows: Decoded, recorded: Int64s, stamps: Stamps) -> list[Finding]:
@@ -75,7 +78,7 @@ class SilenceWatch:
         self.spoken = 0
         if len(which):
             found = self._heard(rows, which, stamps.recorded[which])
-        self._fastest = self._rate_of(rows, len(rows))
+        self._seen = self._rate_of(rows, len(rows))
         return found
 
     def _heard(self, rows: Decoded, which: Int64s, at: Int64s) -> list[Finding]:
@@ -86,9 +89,9 @@ class SilenceWatch:
         quiet[0] |= self._onset > 0
         for k in np.flatnonzero(quiet).tolist():
             begin = int(at[k - 1]) if k else self._last
-            before = int(np.searchsorted(rows.message, which[k]))
-            found += self._broken(begin, int(at[k]), self._deadline(begin, self._rate_of(rows, before)))
-        self._last = int(at[-1])
+            fastest = self._rate_with(rows, int(which[k - 1])) if k else self._fastest
+            found += self._broken(begin, int(at[k]), self._deadline(begin, fastest))
+        self._last, self._fastest = int(at[-1]), self._rate_with(rows, int(which[-1]))
         return found
 
     def tick(self, recorded: int) -> list[Finding]:
@@ -128,11 +131,15 @@ class SilenceWatch:
             threshold=self._silence / SECOND,
         )
 
+    def _rate_with(self, rows: Decoded, message: int) -> float:
+        """Rate of the fastest sensor up to a message of the batch, and with it."""
+        return self._rate_of(rows, int(np.searchsorted(rows.message, message, side="right")))
+
     def _rate_of(self, rows: Decoded, count: int) -> float:
         """Rate of the fastest sensor up to one of the batch's rows."""
-        if self._fastest >= self._highest or not count:
-            return self._fastest
-        return max(self._fastest, float(self._rate[rows.sensor[:count]].max()))
+        if self._seen >= self._highest or not count:
+            return self._seen
+        return max(self._seen, float(self._rate[rows.sensor[:count]].max()))
 
     def _deadline(self, last: int, fastest: float) -> int:
         """When silence counts; never while no sensor says how often something should come."""
@@ -140,7 +147,7 @@ class SilenceWatch:
 
     def snapshot(self) -> SilentState:
         """State to go on from."""
-        return self._last, self._fastest, self._onset
+        return self._last, self._fastest, self._onset, self._seen
 
 
 class _Turn(NamedTuple):

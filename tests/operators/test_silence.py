@@ -7,7 +7,7 @@ from itertools import pairwise
 from random import Random
 
 import numpy as np
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from domain.clock import NEVER, SECOND
@@ -42,7 +42,7 @@ def _messages(drawn: Sequence[tuple[int, list[int], bool]]) -> list[Message]:
 
 
 def _naive(messages: Sequence[Message]) -> Iterator[Record]:
-    last, fastest = 0, 0.0
+    last, fastest, seen = 0, 0.0, 0.0  # fastest: up to the last message that somebody recorded
     for message in messages:
         now = message.recorded
         if now:
@@ -50,7 +50,8 @@ def _naive(messages: Sequence[Message]) -> Iterator[Record]:
                 yield Phase.ONSET, last, last + round(max(QUIET, 10 / fastest * SECOND))
                 yield Phase.END, last, now
             last = now
-        fastest = max([fastest, *(RATES[sensor] for sensor, _, _ in message.rows)])
+        seen = max([seen, *(RATES[sensor] for sensor, _, _ in message.rows)])
+        fastest = seen if now else fastest
 
 
 def _records(findings: Sequence[Finding]) -> list[Record]:
@@ -58,6 +59,7 @@ def _records(findings: Sequence[Finding]) -> list[Record]:
 
 
 @given(drawn=MESSAGES, sizes=st.lists(st.integers(1, 5), min_size=1), resumed=st.booleans(), ticks=st.booleans())
+@example([(0, [], True), (0, [1], False), (199, [0], False), (0, [], True)], [2], False, True)  # a tick is between
 def test_as_the_rule_says(
     drawn: list[tuple[int, list[int], bool]], sizes: list[int], resumed: bool, ticks: bool
 ) -> None:
