@@ -23,7 +23,8 @@ from operators.layout import Layout
 from operators.steps import Numbered, aggregate, correlate, detect, look_again, order, stateful, ventilate
 from sinks import receivers
 from sinks.clickhouse.blocks import Block, Blocks
-from sinks.clickhouse.sink import ClickHouseSink, Delivery, Item
+from sinks.clickhouse.encoder import Item
+from sinks.clickhouse.sink import ClickHouseSink, Delivery
 from sinks.commands import CommandDelivery, CommandTopic
 from sinks.receivers import Receiver
 

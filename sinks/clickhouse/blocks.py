@@ -20,7 +20,7 @@ from domain.clock import DAY, SECOND
 from domain.errors import StateError
 from domain.records import Aggregates, Floats, Int32s, Int64s, Panes
 from domain.renumbering import Renumbering
-from sinks.clickhouse.schema import AGGREGATES
+from sinks.clickhouse.tables import AGGREGATES
 
 __all__ = ["Block", "Blocks"]
 

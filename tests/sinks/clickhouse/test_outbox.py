@@ -22,9 +22,10 @@ from domain import metrics
 from domain.errors import SinkError, SinkRefused
 from sinks import outbox as module
 from sinks.clickhouse.client import Dsn, connect
+from sinks.clickhouse.encoder import Encoder, Item
 from sinks.clickhouse.outbox import Outbox
 from sinks.clickhouse.schema import ensure_schema
-from sinks.clickhouse.sink import ClickHouseSink, Encoder, Item, Writer
+from sinks.clickhouse.sink import ClickHouseSink, Writer
 from sinks.clickhouse.spool import Spool
 from tests.conftest import ROOT
 from tests.sinks.clickhouse.conftest import place_of

@@ -360,7 +360,7 @@ def test_a_refusal_is_final(empty: Client) -> None:
 def test_foreign_items_are_refused(client: Client) -> None:
     """A mistake in the wiring is told by type."""
     stray: Any = [replace(finding(0), level=1), "text"]
-    with pytest.raises(TypeError, match="takes blocks"):
+    with pytest.raises(TypeError, match="takes Block, LateRows, Finding"):
         Writer(client, SENSORS).write([stray])
 
 
