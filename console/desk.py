@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 from urllib.parse import urlencode
+from uuid import UUID
 
 from domain.findings import Alert, AlertEvent, AlertEventType
 
-__all__ = ["Filters", "Shelf", "State", "Tally", "arranged", "shelf_of", "state_of", "tally"]
+__all__ = ["Filters", "Row", "Shelf", "State", "Tally", "arranged", "folded", "shelf_of", "state_of", "tally"]
 
 
 class State(StrEnum):
     """Where in its life an alert is, in one word."""
 
     NEW = "new"  # active, and nobody has taken note
+    CONSEQUENCE = "consequence"  # active, and nobody need take note: people hear of its cause instead
     ACKNOWLEDGED = "acknowledged"
     GONE = "gone"  # cleared, but it stays until somebody has taken note and closed it
     SHELVED = "shelved"
@@ -36,6 +39,7 @@ class Shelf(StrEnum):
 
 _SHELVES = {
     State.NEW: Shelf.NOW,
+    State.CONSEQUENCE: Shelf.NOW,
     State.ACKNOWLEDGED: Shelf.NOW,
     State.GONE: Shelf.NOW,
     State.SHELVED: Shelf.SHELVED,
@@ -59,7 +63,9 @@ def state_of(event: AlertEvent, now: int) -> State:
         if alert.shelved_until > now:
             return State.SHELVED
     if alert.active:
-        return State.ACKNOWLEDGED if alert.acknowledged else State.NEW
+        if alert.acknowledged:
+            return State.ACKNOWLEDGED
+        return State.CONSEQUENCE if alert.cause else State.NEW
     return State.GONE if alert.latched else State.CLEARED
 
 
@@ -132,6 +138,39 @@ def arranged(events: Iterable[AlertEvent], filters: Filters, now: int) -> list[t
             str(pair[0].alert.id),
         ),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An alert in the list, and its consequences, which stand under it."""
+
+    event: AlertEvent
+    state: State
+    under: tuple[tuple[AlertEvent, State], ...] = ()
+
+
+def folded(shown: Sequence[tuple[AlertEvent, State]]) -> list[Row]:
+    """The same list with every consequence under the first of its causes, where that is in the list as well."""
+    alerts = {event.alert.id: event.alert for event, _ in shown}
+    under: dict[UUID, list[tuple[AlertEvent, State]]] = defaultdict(list)
+    for event, state in shown:
+        under[_first_cause(event.alert, alerts)].append((event, state))
+    return [
+        Row(event, state, tuple(pair for pair in under[event.alert.id] if pair[0] is not event))
+        for event, state in shown
+        if _first_cause(event.alert, alerts) == event.alert.id
+    ]
+
+
+def _first_cause(alert: Alert, alerts: Mapping[UUID, Alert]) -> UUID:
+    """Itself, where it has no cause among the alerts."""
+    seen, found = {alert.id}, alert
+    while found.cause and found.cause in alerts:
+        found = alerts[found.cause]
+        if found.id in seen:
+            return alert.id  # each the other's cause: nothing is to be lost
+        seen.add(found.id)
+    return found.id
 
 
 @dataclass

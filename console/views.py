@@ -12,9 +12,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from console import figures
+from console import figures, folds
 from console.accounts import Session
-from console.desk import Filters, arranged, state_of, tally
+from console.desk import Filters, arranged, folded, state_of, tally
 from console.guard import signed_in
 from console.pages import Site, site_of
 from console.traces import alert_traces, sensor_trace
@@ -80,7 +80,8 @@ def _listed(request: Request) -> dict[str, Any]:
     every = [event.alert for event in alerts]
     return {
         "filters": filters,
-        "rows": arranged(alerts, filters, present)[:LISTED],
+        "rows": folded(arranged(alerts, filters, present))[:LISTED],
+        "known": site.watch.view.alerts,
         "tally": tally(alerts, present),
         "waiting": {event.alert.id: site.watch.pending.of(alert=event.alert.id) for event in alerts},
         "kinds": sorted({alert.kind for alert in every}),
@@ -119,6 +120,12 @@ async def _detail(request: Request, id: UUID) -> dict[str, Any]:
             "event": event,
             "history": figures.history(site.database, str(id)),
             "video": figures.video_evidence(site.database, [str(one) for one in event.alert.evidence]),
+            "reports": folds.reports(site.database, event.alert),
+            "commands": folds.commands(site.database, event.alert, site.watch.present),
+            "told": folds.told(site.database, id),
+            "cause": folds.cause(site.database, event.alert),
+            "consequences": folds.consequences(site.database, id),
+            "answers": site.world.answering.of(event.alert, site.watch.present),
         }
 
     values = await run_in_threadpool(read)
@@ -130,6 +137,7 @@ async def _detail(request: Request, id: UUID) -> dict[str, Any]:
         "owner": site.world.owner(alert.owner),
         "point": site.world.at(alert.lon, alert.lat),
         "runbook": words.runbook(alert.kind),
+        "consequences": [(one, state_of(one, site.watch.present)) for one in values["consequences"]],
         "asset": site.world.city.assets.get(alert.asset),
         "markers": [],
     }

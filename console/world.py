@@ -10,6 +10,7 @@ from html import escape
 from math import cos, hypot, radians
 from typing import Final
 
+from domain.answers import Answering
 from domain.city import Asset, Camera, City, Sensor
 
 __all__ = ["World"]
@@ -120,6 +121,11 @@ class World:
                     ways[there] = way
                     heapq.heappush(waiting, (way, there))
         return ways
+
+    @cached_property
+    def answering(self) -> Answering:
+        """What people ask first about an alert of this city."""
+        return Answering(self.city)
 
     @cached_property
     def _pipes_of(self) -> dict[str, list[tuple[str, float]]]:

@@ -26,8 +26,9 @@
     for (const fresh of $$("[data-part]", next.content)) {
       const old = $(`[data-part="${fresh.dataset.part}"]`, container);
       if (!old) return void replace(container, html);
+      for (const fold of $$("[data-fold][open]", old)) $(`[data-fold="${fold.dataset.fold}"]`, fresh)?.setAttribute("open", "");
       if (old.outerHTML === fresh.outerHTML) continue;
-      if ($("details[open]", old) || (old.contains(document.activeElement) && document.activeElement.matches("input, textarea, select"))) continue;
+      if ($("[data-act][open]", old) || (old.contains(document.activeElement) && document.activeElement.matches("input, textarea, select"))) continue;
       const focused = old.contains(document.activeElement) && document.activeElement.closest("[id]");
       const known = new Set($$("[id]", old).map((one) => one.id));
       const scrolled = old.scrollTop, view = $("[data-map]", old)?.dataset.view;
@@ -95,6 +96,7 @@
     replace(detail, await part(`/parts/alert/${id}`));
     if (push) history.pushState({}, "", `/alerts/${id}${query}`);
     markChosen();
+    $(".row.chosen")?.closest("[data-fold]")?.setAttribute("open", "");
     if (matchMedia("(max-width: 820px)").matches) scrollTo(0, 0);
   }
 
@@ -179,7 +181,7 @@
   // --------------------------------------------------------------------------------------------------------------- keys
 
   function step(by) {
-    const rows = $$(".row a");
+    const rows = $$(".row a").filter((row) => !row.closest("details:not([open])"));
     if (!rows.length) return;
     const at = rows.findIndex((row) => row === document.activeElement);
     const chosen = rows.findIndex((row) => row.parentElement.classList.contains("chosen"));

@@ -25,11 +25,10 @@ from console.watch import Watch
 from console.web import make_app
 from console.world import World
 from domain.actions import Action, parse
-from domain.findings import AlertEvent
 from sinks.clickhouse.client import connect
 from sinks.clickhouse.schema import ensure_schema, load_registry
 from sinks.clickhouse.serve import Serving
-from sinks.clickhouse.sink import Writer
+from sinks.clickhouse.sink import Item, Writer
 from tests.console.village import CITY
 
 PASSWORD = "correct horse battery"
@@ -113,12 +112,12 @@ class Place:
         lines = self.journal.read_bytes().splitlines() if self.journal.exists() else []
         return [parse(line) for line in lines[self.skip :]]
 
-    def write(self, *items: AlertEvent | Action) -> None:
+    def write(self, *items: Item) -> None:
         """Store what an engine would."""
         Writer(self.client, [sensor.id for sensor in CITY.sensors]).write(items)
 
-    def store(self, *events: AlertEvent) -> None:
-        """Store alert events, and wait until the console has seen them."""
+    def store(self, *events: Item) -> None:
+        """Store alert events, and what else there is, and wait until the console has seen them."""
         before = self.site.watch.view.version
         self.write(*events)
         deadline = time.monotonic() + 10
@@ -171,6 +170,6 @@ def place(console: Place) -> Iterator[Place]:
     """The same, with nothing in its database and no actions of before."""
     console.skip += len(console.written())
     yield console
-    for table in ("alert_events", "operator_actions"):
+    for table in ("alert_events", "operator_actions", "reports", "notices", "commands"):
         console.client.command(f"TRUNCATE TABLE {table}")
     console.site.watch.look()

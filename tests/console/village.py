@@ -12,6 +12,7 @@ from domain.city import Asset, Camera, City, Level, Pipe, Sensor, Unit, Zone
 from domain.city_files import write_city
 from domain.clock import MILLISECOND, SECOND
 from domain.monitors import Monitor, Select, VideoRule
+from domain.policy import Desk, Exposure, Policy, Shift
 from domain.settings import EngineSettings, TimeRules
 
 __all__ = ["CITY", "Feeder", "write_village"]
@@ -47,6 +48,10 @@ CITY = City(
             levels=(2, 1),
             off_delay=SECOND,
         ),
+    ),
+    policy=Policy(
+        (Exposure("enclosed", asset_kinds=("valve-well",), words="an enclosed space"),),
+        desks=(Desk("gas-desk", ("gas-company",), shift=(Shift("always", who="Crew 3", contact="+86 558 555 0003"),)),),
     ),
     video_rules=(VideoRule("smoke", "gas-leak", 0, supports=("gas-leak",)),),
 )
