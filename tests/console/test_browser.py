@@ -20,8 +20,14 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from console.accounts import Accounts, Role
 from console.database import Database
+from domain.clock import MINUTE
+from domain.findings import AlertEventType
+from domain.identity import identify
+from domain.notices import Notice, Why
 from sinks.clickhouse.client import note_of
-from tests.console.conftest import PASSWORD, cheap
+from tests.console.alerts import raised, then
+from tests.console.conftest import PASSWORD, Place, cheap
+from tests.console.scene import Scene
 from tests.console.village import CITY, Feeder, write_village
 from tests.flows.command import Command, free_port, until
 
@@ -247,3 +253,36 @@ def test_keys_languages_and_small_screens(live: Live, desks: Any) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     page.get_by_role("button", name="退出").click()
     expect(page).to_have_url(re.compile("/login$"))
+
+
+def test_folds_stay_as_they_are(place: Place, chromium: Browser) -> None:
+    """News of an alert closes nothing that somebody has opened; keys pass over rows that are folded away."""
+    scene = Scene(time.time_ns() - 6 * MINUTE)
+    place.store(*scene.everything, raised(time.time_ns() - MINUTE, 4))
+    page = chromium.new_context(locale="en-GB").new_page()
+    page.set_default_timeout(8000)
+    page.goto(f"http://127.0.0.1:{place.port}/login?next=/alerts/{scene.cause.alert.id}")
+    page.get_by_label("Name").fill("li.na")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.locator("article [data-fold=reports] li").first).to_be_hidden()
+    page.locator("article [data-fold=reports] > summary").click()
+    expect(page.locator("article [data-fold=reports]")).to_contain_text("It smells of gas at the corner")
+    page.keyboard.press("j")
+    expect(page.locator("article .place").first).to_have_text("Well 4, Mill Lane")
+    page.keyboard.press("k")
+    expect(page.locator("article .place").first).to_have_text("Well 1, Mill Lane")
+    page.locator(".under summary").click()
+    page.locator("article [data-fold=reports] > summary").click()
+    news = then(scene.cause, AlertEventType.UPDATED, level=1, summary="Gas leak at Well 1, still")
+    place.write(news, Notice(identify(news.id), news.ts, "fire-brigade", Why.AT_ONCE, (news,)))
+    expect(page.locator("article .summary")).to_have_text("Gas leak at Well 1, still")
+    expect(page.locator("article [data-fold=told] > summary b")).to_have_text("4")
+    expect(page.locator("article [data-fold=reports] li").first).to_be_visible()
+    expect(page.locator("article [data-fold=told] li").first).to_be_hidden()
+    expect(page.locator(".under .row")).to_be_visible()
+    page.locator(".under .row a").click()
+    expect(page.locator("article .cause")).to_contain_text("Consequence of")
+    page.locator("article .cause a").click()
+    expect(page.locator("article .place").first).to_have_text("Well 1, Mill Lane")
+    page.context.close()

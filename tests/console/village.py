@@ -51,7 +51,10 @@ CITY = City(
     ),
     policy=Policy(
         (Exposure("enclosed", asset_kinds=("valve-well",), words="an enclosed space"),),
-        desks=(Desk("gas-desk", ("gas-company",), shift=(Shift("always", who="Crew 3", contact="+86 558 555 0003"),)),),
+        desks=(
+            Desk("centre"),
+            Desk("gas-desk", ("gas-company",), shift=(Shift("always", who="Crew 3", contact="+86 558 555 0003"),)),
+        ),
     ),
     video_rules=(VideoRule("smoke", "gas-leak", 0, supports=("gas-leak",)),),
 )
