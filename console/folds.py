@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Final, TypeAlias
 from uuid import UUID
 
 from console.database import Database, Row
@@ -11,6 +12,9 @@ from domain.findings import Alert, AlertEvent
 from sinks.clickhouse.read import standing_alerts
 
 __all__ = ["cause", "commands", "consequences", "reports", "told"]
+
+#: Alerts as they stand, by id.
+Known: TypeAlias = Mapping[UUID, AlertEvent]
 
 #: Rows of one kind that a page of one alert shows at most.
 MOST: Final = 100
@@ -69,16 +73,19 @@ def told(database: Database, id: UUID) -> list[Row]:
     return database.rows(_TOLD, {"id": str(id), "most": MOST})
 
 
-def cause(database: Database, alert: Alert) -> AlertEvent | None:
-    """The alert that it is a consequence of, as that stands."""
-    if alert.cause is None:
-        return None
-    ids = [alert.cause]
-    return next(iter(database.ask(lambda client: standing_alerts(client, ids=ids))), None)
+def cause(database: Database, alert: Alert, known: Known) -> AlertEvent | None:
+    """The alert that it is a consequence of, as that stands; `known` are those that need not be asked for."""
+    return next(iter(_standing(database, [alert.cause], known)), None) if alert.cause else None
 
 
-def consequences(database: Database, id: UUID) -> list[AlertEvent]:
+def consequences(database: Database, id: UUID, known: Known) -> list[AlertEvent]:
     """Its consequences, as they stand, in the order in which they were raised."""
     ids = [UUID(str(row["alert"])) for row in database.rows(_CONSEQUENCES, {"id": str(id), "most": MOST})]
-    found = database.ask(lambda client: standing_alerts(client, ids=ids)) if ids else []
-    return [event for event in found if event.alert.cause == id]
+    found = [event for event in _standing(database, ids, known) if event.alert.cause == id]
+    return sorted(found, key=lambda event: (event.alert.raised, str(event.alert.id)))
+
+
+def _standing(database: Database, ids: Sequence[UUID], known: Known) -> list[AlertEvent]:
+    asked = [id for id in ids if id not in known]
+    found = database.ask(lambda client: standing_alerts(client, ids=asked)) if asked else []
+    return [*(known[id] for id in ids if id in known), *found]

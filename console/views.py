@@ -123,8 +123,8 @@ async def _detail(request: Request, id: UUID) -> dict[str, Any]:
             "reports": folds.reports(site.database, event.alert),
             "commands": folds.commands(site.database, event.alert, site.watch.present),
             "told": folds.told(site.database, id),
-            "cause": folds.cause(site.database, event.alert),
-            "consequences": folds.consequences(site.database, id),
+            "cause": folds.cause(site.database, event.alert, site.watch.view.alerts),
+            "consequences": folds.consequences(site.database, id, site.watch.view.alerts),
             "answers": site.world.answering.of(event.alert, site.watch.present),
         }
 

@@ -73,6 +73,21 @@ def test_nothing_is_said_where_there_is_nothing(place: Place) -> None:
     assert "What speaks against it" not in text
 
 
+def test_causes_that_the_desk_has_forgotten_are_asked_for(place: Place) -> None:
+    """A link to what was over long ago leads both ways."""
+    scene = Scene(time.time_ns() - 5 * 24 * 60 * MINUTE)
+    over = {"active": False, "cleared": scene.cause.ts + MINUTE}
+    place.store(
+        then(scene.consequence, AlertEventType.CLEARED, **over),
+        then(scene.cause, AlertEventType.CLEARED, **over),
+        raised(time.time_ns() - MINUTE, 4),
+    )
+    reader, pair = place.reader("li.na"), (scene.cause.alert.id, scene.consequence.alert.id)
+    assert not place.site.watch.view.alerts.keys() & set(pair)
+    for one, other in (pair, pair[::-1]):
+        assert f'data-open="{other}"' in reader.get(f"/parts/alert/{one}").text
+
+
 def test_reports_are_no_markup(place: Place) -> None:
     """Anybody may report anything; it is shown as it was written, and a picture is no link."""
     nasty = "<script>alert(1)</script> {{ 7 * 7 }} https://elsewhere.example/"
