@@ -26,9 +26,10 @@ from console.web import make_app
 from console.world import World
 from domain.actions import Action, parse
 from sinks.clickhouse.client import connect
+from sinks.clickhouse.encoder import Item
 from sinks.clickhouse.schema import ensure_schema, load_registry
 from sinks.clickhouse.serve import Serving
-from sinks.clickhouse.sink import Item, Writer
+from sinks.clickhouse.sink import Writer
 from tests.console.village import CITY
 
 PASSWORD = "correct horse battery"
