@@ -66,16 +66,21 @@
       wanted = false;
       try {
         if (list) { renew(list, await part("/parts/list" + query)); markChosen(); }
-        const id = shownAlert();
-        if (detail && id) {
-          renew(detail, await part(`/parts/alert/${id}`));
-          for (const plots of $$("[data-traces]", detail)) load(plots, true);
-        } else if (detail) renew(detail, await part("/parts/map" + query));
+        if (detail) await renewDetail();
         const map = $("[data-map-page]");
         if (map) renew(map, await part("/parts/map" + query));
         title();
       } catch (error) { console.warn(error); }
     });
+  }
+
+  /** What was asked for may not be what is shown any more when it comes: somebody has opened another alert meanwhile. */
+  async function renewDetail() {
+    const id = shownAlert();
+    const html = await part(id ? `/parts/alert/${id}` : "/parts/map" + query);
+    if (shownAlert() !== id) return;
+    renew(detail, html);
+    if (id) for (const plots of $$("[data-traces]", detail)) load(plots, true);
   }
 
   function title() {
@@ -110,7 +115,7 @@
     query = search;
     renew(list, await part("/parts/list" + query));
     if (push) history.pushState({}, "", (shownAlert() ? `/alerts/${shownAlert()}` : "/") + query);
-    if (!shownAlert() && detail) renew(detail, await part("/parts/map" + query));
+    if (!shownAlert() && detail) await renewDetail();
     markChosen();
   }
 

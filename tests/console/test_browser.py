@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
 from console.accounts import Accounts, Role
 from console.database import Database
-from domain.clock import MINUTE
+from domain.clock import MINUTE, SECOND
 from domain.findings import AlertEventType
 from domain.identity import identify
 from domain.notices import Notice, Why
@@ -285,4 +285,31 @@ def test_folds_stay_as_they_are(place: Place, chromium: Browser) -> None:
     expect(page.locator("article .cause")).to_contain_text("Consequence of")
     page.locator("article .cause a").click()
     expect(page.locator("article .place").first).to_have_text("Well 1, Mill Lane")
+    page.context.close()
+
+
+def test_what_comes_late_does_not_take_the_place_of_what_was_opened(place: Place, chromium: Browser) -> None:
+    """The map, or another alert, that was asked for before an alert was opened and comes after it."""
+    events = [raised(time.time_ns() - MINUTE, well) for well in (1, 2, 3)]
+    place.store(*events)
+    page = chromium.new_context(locale="en-GB").new_page()
+    page.set_default_timeout(8000)
+    page.goto(f"http://127.0.0.1:{place.port}/login")
+    page.get_by_label("Name").fill("li.na")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    row(page, 1).wait_for()
+    held: list[Route] = []
+    for path, well in (("**/parts/map*", 2), (f"**/parts/alert/{events[1].alert.id}", 1)):
+        page.route(path, lambda route: held.append(route), times=1)
+        place.write(then(events[2], AlertEventType.UPDATED, well * SECOND, corroboration=well / 10))
+        deadline = time.monotonic() + 5
+        while not held:
+            assert time.monotonic() < deadline
+            page.wait_for_timeout(50)
+        row(page, well).locator("a").click()
+        expect(page.locator("article .place").first).to_have_text(f"Well {well}, Mill Lane")
+        held.pop().continue_()
+        page.wait_for_timeout(500)
+        expect(page.locator("article .place").first).to_have_text(f"Well {well}, Mill Lane")
     page.context.close()
