@@ -32,12 +32,13 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.enviro
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of the shared embedded directory come last: as long as it is open, a process can open no other.
+    """Files with tests of the shared embedded directory come last: while it is open, a process can open no other.
 
-    Those in tests/flows open one after the other.
+    Those in tests/flows open one after the other. Files stay whole, since two processes share them out by the file.
     """
     flows = ROOT / "tests" / "flows"
-    items.sort(key=lambda item: "directory" in getattr(item, "fixturenames", ()) and flows not in item.path.parents)
+    shared = {item.path for item in items if "directory" in getattr(item, "fixturenames", ())}
+    items.sort(key=lambda item: item.path in shared and flows not in item.path.parents)
 
 
 @pytest.fixture(scope="session")
