@@ -32,7 +32,7 @@ from domain.toml_files import Array, Document, Table, read_toml, table
 from domain.validation import Entry, Place, Problems, did_you_mean, join, validated
 from domain.ventilation import Fan, Ventilation
 
-__all__ = ["find_city", "load_city", "load_settings", "shipped_cities", "write_city"]
+__all__ = ["CITY", "find_city", "load_city", "load_settings", "shipped_cities", "write_city"]
 
 CITY: Final = "city.toml"
 

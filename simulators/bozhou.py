@@ -13,11 +13,12 @@ from __future__ import annotations
 import sys
 from functools import cache
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
 from domain.city import Asset, Camera, City, Level, Pipe, Sensor, Unit, Zone
-from domain.city_files import find_city, write_city
+from domain.city_files import CITY, find_city, write_city
 from domain.clock import MINUTE, SECOND
 from domain.desk import DeskPolicy, LevelPolicy
 from domain.monitor_files import MONITORS
@@ -260,13 +261,22 @@ DESK = DeskPolicy(
 SETTINGS = EngineSettings(shards=4, block=10 * SECOND)
 
 
+#: How the part of city.toml begins that is written by hand.
+_CAUSES: Final = b"# What follows from what"
+
+
 def main(folder: Path) -> None:
-    """Write the registry to `folder`, with the monitors and the policy that lie there, or with the shipped ones."""
+    """Write the registry to `folder`, with what is written by hand there, or else in the shipped city.
+
+    That is the monitors, the policy, and what follows from what: the end of city.toml.
+    """
     by_hand = {
         name: ((folder if (folder / name).exists() else find_city("bozhou")) / name).read_bytes()
-        for name in (MONITORS, POLICY)
+        for name in (MONITORS, POLICY, CITY)
     }
     write_city(bozhou(), folder, SETTINGS)
+    _, mark, causes = by_hand.pop(CITY).partition(_CAUSES)
+    by_hand[CITY] = (folder / CITY).read_bytes() + b"\n" + mark + causes
     for name, data in by_hand.items():
         (folder / name).write_bytes(data)
 

@@ -27,7 +27,7 @@ from tests.flows.command import until
 from tests.flows.town import CITY, T0, reading
 from tests.kafka_broker import Broker, broker
 
-TOWN = replace(CITY, monitors=CITY.monitors[:1], video_rules=())
+TOWN = replace(CITY, monitors=CITY.monitors[:1], video_rules=(), ventilation=None)
 SETTINGS = EngineSettings(shards=3, time=TimeRules(lateness=200 * MILLISECOND, idle=300 * MILLISECOND))
 
 
