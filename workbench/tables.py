@@ -11,6 +11,7 @@ from uuid import UUID
 import pyarrow as pa
 
 from domain.findings import Alert, Finding, Samples
+from domain.traces import Trace
 from workbench.differences import Difference
 from workbench.result import SetResult
 
@@ -26,6 +27,20 @@ __all__ = [
 
 _TIME: Final = pa.timestamp("ns", "UTC")
 _SAMPLES: Final = pa.list_(pa.struct([("ts", _TIME), ("value", pa.float64())]))
+_TRACES: Final = pa.list_(
+    pa.struct(
+        [
+            ("sensor", pa.string()),
+            ("monitor", pa.string()),
+            ("detector", pa.string()),
+            ("onset", _TIME),
+            ("score", pa.float64()),
+            ("threshold", pa.float64()),
+            ("baseline", pa.float64()),
+            ("readings", _SAMPLES),
+        ]
+    )
+)
 _TIMES: Final = frozenset({"ts", "known", "onset", "raised", "updated", "cleared", "raised_before", "raised_after"})
 _TYPES: Final = {
     "int": pa.int64(),
@@ -37,7 +52,10 @@ _TYPES: Final = {
 
 
 def alert_table(alerts: Iterable[Alert]) -> pa.Table:
-    """One row an alert, as it stands at the end; `cleared` is null while it is open."""
+    """One row an alert, as it stands at the end; `cleared` is null while it is open.
+
+    `traces` is a list of what its first signs saw, each with a list of times and values.
+    """
     return _of_records(alerts, Alert)
 
 
@@ -123,6 +141,8 @@ def _of_records(records: Iterable[Any], kind: type[Any]) -> pa.Table:
             array = pa.array([value or None for value in values], pa.int64()).cast(_TIME)
         elif field.type == "Samples":
             array = pa.array([_pairs(row.samples) for row in rows], _SAMPLES)
+        elif field.type == "tuple[Trace, ...]":
+            array = pa.array([[_trace(trace) for trace in row.traces] for row in rows], _TRACES)
         else:
             array = pa.array(values, _TYPES.get(str(field.type), pa.string()))
         columns[field.name] = array
@@ -132,6 +152,12 @@ def _of_records(records: Iterable[Any], kind: type[Any]) -> pa.Table:
 def _pairs(samples: Samples) -> list[dict[str, Any]]:
     ts, value = samples.columns()
     return [{"ts": at, "value": x} for at, x in zip(ts.tolist(), value.tolist(), strict=True)]
+
+
+def _trace(trace: Trace) -> dict[str, Any]:
+    names = ("sensor", "monitor", "detector", "onset", "score", "threshold", "baseline")
+    readings = [{"ts": at, "value": x} for at, x in zip(trace.ts, trace.values, strict=True)]
+    return {name: getattr(trace, name) for name in names} | {"readings": readings}
 
 
 def _plain(value: Any) -> Any:

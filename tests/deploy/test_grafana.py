@@ -32,7 +32,8 @@ UNDERSTOOD = re.compile(
     r"|Nullable\((String|Bool|U?Int(8|16|32|64)|Float(32|64)|Date(32|Time|Time64)?(\(.*\))?)\))$"
 )
 
-#: Nothing of these happens in the hour: customers' meters, night, cameras that count bicycles, floods, open cases.
+#: Nothing of these happens in the hour: places that call twice, customers' meters, night, cameras that count bicycles,
+#: floods, open cases, commands.
 EMPTY = {
     "Supplied and not drawn",
     "Night flow above what is usual",
@@ -43,6 +44,7 @@ EMPTY = {
     "Cases that are open",
     "Overdue cases",
     "Places that come again in 30 days",
+    "Places with more than one alert in 30 days",
     "Commands to the field",
     "Crack width, mm",
 }

@@ -43,9 +43,9 @@ def test_a_detector_that_the_city_does_not_use_watches_every_sensor() -> None:
 def test_bare_parameters_replace_those_of_the_same_name(tmp_path: Path, text: str, name: str) -> None:
     """What the file does not name stays as the city has it; what is given in code comes last."""
     file = write(tmp_path, text, name)
-    (monitor,) = monitors_for(CITY, "threshold", file)
+    monitor, _ = monitors_for(CITY, "threshold", file)
     assert monitor.params == {"rising": ["30 %LEL", "50 %LEL"], "hysteresis": "2 %LEL"}
-    (monitor,) = monitors_for(CITY, "threshold", file, {"rising": ["60 %LEL"]})
+    monitor, _ = monitors_for(CITY, "threshold", file, {"rising": ["60 %LEL"]})
     assert monitor.params["rising"] == ["60 %LEL"]
 
 
