@@ -42,6 +42,11 @@ class Notes:
         return cls(tuple(notes), _NOTES.dump_json(list(notes)))
 
     @property
+    def runs(self) -> tuple[bytes]:
+        """What is stored of it."""
+        return (self.data,)
+
+    @property
     def head(self) -> dict[str, Any]:
         """How many there are."""
         return {"steps": len(self.notes)}
@@ -98,7 +103,7 @@ class AlertOutbox(outbox.Outbox[Notes]):
 
     def put(self, parcel: Notes) -> None:
         """Take a parcel."""
-        if self._spool is None and self._bytes + len(parcel.data) > self._memory:
+        if self._spool is None and self._bytes + spool.size_of(parcel) > self._memory:
             self._give_up("memory is full")
         super().put(parcel)
 

@@ -20,7 +20,7 @@ from typing import Final, Generic, TypeVar
 from domain import metrics
 from domain.errors import LifelineError, SinkError, SinkRefused, StateError
 from domain.health import HEALTH
-from sinks.spool import Parcel, Spool
+from sinks.spool import Parcel, Spool, size_of
 
 __all__ = ["Entry", "Outbox"]
 
@@ -124,7 +124,7 @@ class Outbox(Generic[P]):
 
     def put(self, parcel: P) -> None:
         """Take a parcel; waits only where there is no room. Raises what has ended the outbox."""
-        size = len(parcel.data)
+        size = size_of(parcel)
         self._until(lambda: not self._bytes or self._bytes + size <= self._memory)
         with self._changed:
             self._entries.append(Entry(time.time(), size, parcel))

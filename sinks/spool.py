@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from threading import Lock
@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Final, Generic, Protocol, Self, TypeVar
 
 from domain.errors import StateError
 
-__all__ = ["Parcel", "Spool"]
+__all__ = ["Parcel", "Spool", "size_of"]
 
 #: Files that are kept for somebody to look at, of each kind.
 KEPT: Final = 1000
@@ -28,8 +28,8 @@ class Parcel(Protocol):
     """What is sent as one."""
 
     @property
-    def data(self) -> bytes:
-        """Its bytes."""
+    def runs(self) -> Sequence[bytes | memoryview]:
+        """Its bytes, as they follow each other."""
 
     @property
     def head(self) -> dict[str, Any]:
@@ -37,6 +37,11 @@ class Parcel(Protocol):
 
 
 P = TypeVar("P", bound=Parcel)
+
+
+def size_of(parcel: Parcel) -> int:
+    """Its bytes, in number."""
+    return sum(map(len, parcel.runs))
 
 
 class Spool(Generic[P]):
@@ -85,9 +90,9 @@ class Spool(Generic[P]):
 
     def write(self, parcel: P) -> Path | None:
         """Keep a parcel where a loss of power does not reach it; None where there is no room. Raises OSError."""
-        data = parcel.data
-        head = json.dumps({"format": _FORMAT, "bytes": len(data), **parcel.head}).encode() + b"\n"
-        size = len(head) + len(data)
+        length = size_of(parcel)
+        head = json.dumps({"format": _FORMAT, "bytes": length, **parcel.head}).encode() + b"\n"
+        size = len(head) + length
         if self._bytes + size > self._limit:
             return None
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -96,7 +101,7 @@ class Spool(Generic[P]):
         try:
             with unfinished.open("wb") as file:
                 file.write(head)
-                file.write(data)
+                file.writelines(parcel.runs)
                 file.flush()
                 os.fsync(file.fileno())
             unfinished.replace(path)

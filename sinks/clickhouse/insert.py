@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.httpclient import HttpClient
 
 from domain import metrics
 from sinks.clickhouse.client import translated
-from sinks.clickhouse.native import Column, encode
+from sinks.clickhouse.native import Column, Run, runs
 
-__all__ = ["Insert"]
+__all__ = ["Insert", "Reader"]
 
 _SETTINGS: Final = {
     "async_insert": 0,
@@ -33,13 +34,18 @@ class Insert:
     columns: tuple[str, ...]
     rows: int
     token: str
-    data: bytes  # Native
+    runs: tuple[Run, ...]  # a Native block
 
     @classmethod
     def of(cls, table: str, columns: Sequence[Column], token: str = "") -> Insert:
         """Encode columns."""
         names = tuple(column.name for column in columns)
-        return cls(table, names, len(columns[0].values), token, encode(columns))
+        return cls(table, names, len(columns[0].values), token, tuple(runs(columns)))
+
+    @property
+    def data(self) -> bytes:
+        """The block in one run."""
+        return b"".join(self.runs)
 
     @property
     def head(self) -> dict[str, Any]:
@@ -49,6 +55,24 @@ class Insert:
     def send(self, client: Client) -> None:
         """Store it; raises SinkRefused where the rows or the table are to blame, SinkError where something may pass."""
         settings: dict[str, Any] = _SETTINGS | ({"insert_deduplication_token": self.token} if self.token else {})
+        # The embedded engine reads from a file, into which the runs can go as they are.
+        block: Any = self.data if isinstance(client, HttpClient) else Reader(self.runs)
         with translated(patient=True):
-            client.raw_insert(self.table, self.columns, self.data, settings, fmt="Native")
+            client.raw_insert(self.table, self.columns, block, settings, fmt="Native")
         metrics.SINK_ROWS.labels("clickhouse", self.table).inc(self.rows)
+
+
+class Reader:
+    """Runs of bytes as a binary file that is read once, of views."""
+
+    def __init__(self, runs: Sequence[Run]) -> None:
+        self._left = [memoryview(run) for run in reversed(runs) if run]
+
+    def read(self, size: int) -> memoryview:
+        """The next bytes, so many at most; none at the end."""
+        if not self._left:
+            return memoryview(b"")
+        run = self._left.pop()
+        if len(run) > size:
+            self._left.append(run[size:])
+        return run[:size]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 import numpy as np
@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from domain.records import Int64s
 
-__all__ = ["FIXED", "Arrays", "Column", "Dictionary", "encode", "inner_of"]
+__all__ = ["FIXED", "Arrays", "Column", "Dictionary", "Run", "encode", "inner_of", "runs"]
 
 #: NumPy's name of each type of fixed width.
 FIXED: Final = {
@@ -35,6 +35,9 @@ FIXED: Final = {
     "Bool": "<u1",
     "DateTime64": "<i8",
 }
+
+#: Consecutive bytes: of our own, or in the memory of an array.
+Run: TypeAlias = bytes | memoryview
 
 # Serialization of a LowCardinality column: version; then per block the kind of keys, with "additional keys" set.
 _LOW_CARDINALITY_VERSION: Final = (1).to_bytes(8, "little")
@@ -96,15 +99,22 @@ class Column:
 
 
 def encode(columns: Sequence[Column]) -> bytes:
-    """One Native block of columns of equal length.
-
-    Raises ValueError when lengths differ, TypeError for values that the type cannot hold without loss.
+    """One Native block of columns of equal length; raises as `runs` does.
 
     >>> encode([Column("n", "UInt8", np.array([1, 2])), Column("s", "String", ["a", ""])]).hex(" ")
     '02 02 01 6e 05 55 49 6e 74 38 01 02 01 73 06 53 74 72 69 6e 67 01 61 00'
     """
+    return b"".join(runs(columns))
+
+
+def runs(columns: Sequence[Column]) -> list[Run]:
+    """The same block as the bytes that follow each other, without a copy of what lies in arrays.
+
+    The arrays must stay as they are for as long as the runs are used. Raises ValueError when lengths differ, TypeError
+    for values that the type cannot hold without loss.
+    """
     rows = len(columns[0].values) if columns else 0
-    out: list[Any] = [_leb128(len(columns)), _leb128(rows)]
+    out: list[Run] = [_leb128(len(columns)), _leb128(rows)]
     for column in columns:
         if len(column.values) != rows:
             raise ValueError(f"column {column.name!r} has {len(column.values)} rows, {columns[0].name!r} has {rows}")
@@ -112,7 +122,7 @@ def encode(columns: Sequence[Column]) -> bytes:
         if rows:
             _prefix(column.type, out)
             _values(column, column.type, column.values, out)
-    return b"".join(out)
+    return out
 
 
 def _leb128(number: int) -> bytes:
@@ -138,7 +148,7 @@ def inner_of(type_: str, wrapper: str) -> str | None:
     return type_[len(wrapper) + 1 : -1] if type_.startswith(wrapper + "(") else None
 
 
-def _prefix(type_: str, out: list[Any]) -> None:
+def _prefix(type_: str, out: list[Run]) -> None:
     # What a type writes once per column, before any values: only LowCardinality does, however deep it sits.
     if (inner := inner_of(type_, "Array")) is not None:
         _prefix(inner, out)
@@ -146,7 +156,7 @@ def _prefix(type_: str, out: list[Any]) -> None:
         out.append(_LOW_CARDINALITY_VERSION)
 
 
-def _values(column: Column, type_: str, values: Any, out: list[Any]) -> None:
+def _values(column: Column, type_: str, values: Any, out: list[Run]) -> None:
     if type_ in FIXED:
         out.append(_fixed(column, values, np.dtype(FIXED[type_])))
     elif type_.startswith("DateTime64("):
@@ -202,7 +212,7 @@ def _uuids(values: Sequence[UUID]) -> bytes:
     return joined.astype("<u8").tobytes()
 
 
-def _low_cardinality(values: Dictionary, out: list[Any]) -> None:
+def _low_cardinality(values: Dictionary, out: list[Run]) -> None:
     width = next(i for i, top in enumerate((1 << 8, 1 << 16, 1 << 32)) if len(values.names) <= top)
     out.append((width | _ADDITIONAL_KEYS).to_bytes(8, "little"))
     out.append(len(values.names).to_bytes(8, "little"))

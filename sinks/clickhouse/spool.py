@@ -18,4 +18,4 @@ class Spool(spool.Spool[Insert]):
 
     def parcel(self, head: Mapping[str, Any], data: bytes) -> Insert:
         """An insert as it was written."""
-        return Insert(head["table"], tuple(head["columns"]), head["rows"], head["token"], data)
+        return Insert(head["table"], tuple(head["columns"]), head["rows"], head["token"], (data,))
