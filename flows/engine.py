@@ -190,9 +190,10 @@ class Engine:
             )
         spool = self._spool()
         with ExitStack() as stack:
+            opened: Client | None = None
             try:
-                stack.callback(self._connect(prepared=False).close)
-                prepared = True
+                opened = self._connect()
+                stack.callback(opened.close)
                 if spool is not None:
                     spool.folder.mkdir(parents=True, exist_ok=True)
             except SinkRefused:
@@ -201,12 +202,11 @@ class Engine:
                 if embedded or spool is None or not spool.folder.exists():
                     raise
                 log.warning("%s. Results wait in %s until it is back", error, spool.folder)
-                prepared = False
             if embedded and self.serve is not None:
                 server = stack.enter_context(Serving(self.dsn, port=self.serve))
                 log.info("ClickHouse HTTP interface: %s", server.address)
             names = [sensor.id for sensor in self.city.sensors]
-            opening = partial(self._connect, prepared=prepared or not self.cluster.first)
+            opening = partial(self._prepared, opened)
             yield stack.enter_context(ClickHouseSink(opening, names, self._scope, spool, stop))
 
     @contextmanager
@@ -225,18 +225,28 @@ class Engine:
                 stack.enter_context(topic.opened())
             yield
 
-    def _connect(self, *, prepared: bool) -> Client:
-        """Open the database: one that must be `prepared` by now, or else one that the first process prepares."""
+    def _connect(self) -> Client:
+        """Open the database; the first process prepares it."""
         assert self.dsn is not None
         client = connect(self.dsn, timeout=ANSWER, patient=True)
         try:
-            if prepared:
-                check_schema(client)
-            elif self.cluster.first:
+            if self.cluster.first:
                 ensure_schema(client)
                 load_registry(client, self.city)
         except BaseException:
             client.close()
+            raise
+        return client
+
+    def _prepared(self, opened: Client | None) -> Client:
+        """The database, opened by now or not; raises SinkError while the first process still has to prepare it."""
+        client = opened or self._connect()
+        try:
+            if not self.cluster.first:
+                check_schema(client)
+        except SinkError:
+            if client is not opened:
+                client.close()
             raise
         return client
 
