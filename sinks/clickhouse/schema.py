@@ -16,7 +16,7 @@ from domain.city import City
 from domain.clock import SECOND
 from domain.errors import SinkError, SinkRefused
 from sinks.clickhouse.client import translated
-from sinks.clickhouse.codecs import pack_numbers
+from sinks.clickhouse.embedded import adapt
 from sinks.clickhouse.migrations import MIGRATIONS, VERSION
 from sinks.clickhouse.native import Column, Dictionary, encode
 from sinks.clickhouse.tables import AGGREGATES
@@ -56,7 +56,7 @@ def ensure_schema(client: Client) -> int:
                 # A step that was interrupted is taken up again where it stopped.
                 client.command(_CREATE.sub(r"\g<0> IF NOT EXISTS", statement, count=1))
             client.command(f"INSERT INTO schema_version VALUES ({version})")
-        pack_numbers(client, ("readings_packed", *(f"{table}_stored" for table in AGGREGATES.values())))
+        adapt(client, ("readings_packed", *(f"{table}_stored" for table in AGGREGATES.values())))
     return found
 
 

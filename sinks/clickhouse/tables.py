@@ -27,7 +27,7 @@ _BLOCKS = (
     f"min_parts_to_merge_at_once = {MERGED_AT_ONCE}"
 )
 TIME_NS = "DateTime64(9, 'UTC') CODEC(DoubleDelta, ZSTD(1))"
-# Gorilla takes twice the space on values that are rounded, as gauges do (perf/clickhouse.py); see codecs.py for ALP.
+# Gorilla takes twice the space on values that are rounded, as gauges do (perf/clickhouse.py); see embedded.py for ALP.
 _VALUE = "Float64 CODEC(ZSTD(1))"
 NAME = "LowCardinality(String)"
 

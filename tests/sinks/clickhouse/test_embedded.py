@@ -1,4 +1,4 @@
-"""How numbers are stored: the same bits come back, and a city's own server is left as it is."""
+"""How blocks are stored: the same bits come back, and a city's own server is left as it is."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sinks.clickhouse import schema
-from sinks.clickhouse.codecs import NUMBERS
+from sinks.clickhouse.embedded import NUMBERS
 from sinks.clickhouse.schema import ensure_schema
 
 #: Gauges' readings, of two decimals, beside everything that a float can be.
@@ -34,7 +34,7 @@ def test_the_same_bits_come_back(client: Client, values: list[float]) -> None:
     client.command("TRUNCATE TABLE readings_packed")
     for first, last in ((0, len(values) // 2), (len(values) // 2, len(values))):
         if first < last:
-            row = ["s", 0, [0] * (last - first), values[first:last]]
+            row = ["s", first, [0] * (last - first), values[first:last]]  # equal rows would count as a repeat
             client.insert("readings_packed", [row], ["sensor", "pane", "ts", "value"])
     client.command("OPTIMIZE TABLE readings_packed FINAL")
     bits = client.command("SELECT arraySort(groupArray(reinterpretAsUInt64(value))) FROM readings")
@@ -47,7 +47,7 @@ def test_by_alp_where_the_engine_is_ours(empty: Client, monkeypatch: pytest.Monk
     if isinstance(empty, HttpClient):
         pytest.skip("LIFELINE_TEST_CLICKHOUSE names a server: there is no embedded engine in this run")
     with monkeypatch.context() as before:
-        before.setattr(schema, "pack_numbers", lambda client, tables: None)
+        before.setattr(schema, "adapt", lambda client, tables: None)
         ensure_schema(empty)
     empty.insert("readings_packed", [["s", 0, [0], [1.25]]], ["sensor", "pane", "ts", "value"])
     assert codecs(empty, "readings_packed") == {"value": "CODEC(ZSTD(1))"}
@@ -56,6 +56,23 @@ def test_by_alp_where_the_engine_is_ours(empty: Client, monkeypatch: pytest.Monk
     for table in ("aggregates_1s_stored", "aggregates_1m_stored", "aggregates_1h_stored"):
         assert set(codecs(empty, table).values()) == {NUMBERS}
     assert empty.command("SELECT value FROM readings") == "1.25"
+
+
+def test_new_parts_have_few_files(empty: Client) -> None:
+    """However large they are; a merge gives large ones a file for each column, and all rows are still there."""
+    if isinstance(empty, HttpClient):
+        pytest.skip("LIFELINE_TEST_CLICKHOUSE names a server: there is no embedded engine in this run")
+    ensure_schema(empty)
+    for pane in range(2):
+        empty.command(
+            f"INSERT INTO readings_packed SELECT toString(number), {pane}, [number], [rand64()] FROM numbers(400_000) "
+            "SETTINGS async_insert = 0"
+        )
+    parts = f"SELECT DISTINCT part_type FROM system.parts WHERE database = '{empty.database}' AND active"
+    assert empty.command(f"{parts} AND table = 'readings_packed'") == "Compact"
+    empty.command("OPTIMIZE TABLE readings_packed FINAL")
+    assert empty.command(f"{parts} AND table = 'readings_packed'") == "Wide"
+    assert empty.command("SELECT count() FROM readings") == 800_000
 
 
 def test_a_server_is_left_as_it_is(writer: Client) -> None:
