@@ -88,6 +88,7 @@ class _BytewaxPartition(StatefulSourcePartition[Any, dict[str, Any]]):
                 self._pulse.ended(intake.name)
             raise StopIteration
         self._wait = None
+        begun = datetime.now(UTC)  # Bytewax counts from before the poll, which may have waited
         items = None
         if self._emitted < self._limit and pace.may_go(intake.index):
             try:
@@ -103,7 +104,7 @@ class _BytewaxPartition(StatefulSourcePartition[Any, dict[str, Any]]):
         said = [("pulse", event) for event in self._pulse.look(intake)] if self._pulse is not None else []
         if items is None:
             busy = monotonic() - self._last < LINGER
-            self._wait = datetime.now(UTC) + (SOON if busy else LATER)
+            self._wait = begun + (SOON if busy else LATER)
             return said
         self._last = monotonic()
         # A dead letter goes to any worker; a frame to the one that has its shard.

@@ -20,6 +20,8 @@ __all__ = ["PipeSource"]
 
 #: Bytes taken in one poll at most: as much as Linux lets a pipe hold.
 _PIECE: Final = 1 << 20
+#: Milliseconds that a poll waits for a pipe that was empty: to be woken is quicker than to look again and again.
+_WAIT: Final = 1
 
 
 class PipeSource(Source):
@@ -76,7 +78,7 @@ class PipePartition(Partition):
         if self._ended:
             raise StopIteration
         try:
-            self._empty = not self._waiting.poll(0)
+            self._empty = not self._waiting.poll(_WAIT if self._empty else 0)
             if self._empty:
                 return None
             piece = os.read(self._descriptor, _PIECE)
