@@ -6,7 +6,8 @@ order of the rules nor one more of them ever makes an alert milder.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from domain.city import City
 from domain.exposure import Exposures
@@ -17,7 +18,16 @@ from operators.alerts.context import Weighed
 from operators.alerts.signs import Case, Sign
 from operators.alerts.timing import FOREVER
 
-__all__ = ["Grading"]
+__all__ = ["Graded", "Grading"]
+
+
+@dataclass(frozen=True, slots=True)
+class Graded:
+    """How grave a case is."""
+
+    level: int
+    rules: tuple[str, ...]  # of the city's policy, that made it graver than its signs ask
+    due: int  # when it will have lasted long enough to be graver, should nothing else happen, ns
 
 
 class Grading:
@@ -37,10 +47,8 @@ class Grading:
         self._ranks = sorted(self._rank.values())
         self._exposures = Exposures(city)
 
-    def level(self, case: Case, asked: int, has: int, raised: int, now: int) -> tuple[int, tuple[str, ...]]:
-        """The level of a case whose signs ask for one, and the names of the rules that made it graver.
-
-        Rules are looked at that would make it graver than it is.
+    def look(self, case: Case, asked: int, has: int, raised: int, now: int) -> Graded:
+        """How grave a case is now; only rules are looked at that would make it graver than it is.
 
         Parameters
         ----------
@@ -55,21 +63,19 @@ class Grading:
         now
             Event time, ns.
         """
-        found = [
+        fitting = self._fitting(case, asked, has, now)
+        stands = any(rule.lasting for rule, _ in fitting) and _stands(case, now)
+        holding = [
             (level, rule.name)
-            for rule, level in self._fitting(case, asked, has, now)
-            if not rule.lasting or (_stands(case, now) and now - raised >= rule.lasting)
+            for rule, level in fitting
+            if not rule.lasting or (stands and now - raised >= rule.lasting)
         ]
-        gravest = min((level for level, _ in found), default=asked)
-        return gravest, tuple(name for level, name in found if level == gravest)
+        gravest = min((level for level, _ in holding), default=asked)
+        awaited = (raised + rule.lasting for rule, level in fitting if rule.lasting and level < min(gravest, has))
+        due = min((time for time in awaited if time > now), default=FOREVER) if stands else FOREVER
+        return Graded(gravest, tuple(name for level, name in holding if level == gravest), due)
 
-    def due(self, case: Case, asked: int, has: int, raised: int, now: int) -> int:
-        """When it will have lasted long enough to be graver than it is, should nothing else happen, ns."""
-        times = (raised + rule.lasting for rule, _ in self._fitting(case, asked, has, now) if rule.lasting)
-        first = min((time for time in times if time > now), default=FOREVER)
-        return first if first < FOREVER and _stands(case, now) else FOREVER
-
-    def _fitting(self, case: Case, asked: int, has: int, now: int) -> Iterator[tuple[Grade, int]]:
+    def _fitting(self, case: Case, asked: int, has: int, now: int) -> list[tuple[Grade, int]]:
         """The rules that fit now or will after a while, with the level, graver than it has, that each demands."""
         demanded = [
             (rule, level)
@@ -78,14 +84,16 @@ class Grading:
             and (not rule.kinds or case.kind in rule.kinds)
             and (not rule.levels or any(self._rank.get(name) == asked for name in rule.levels))
         ]
-        if not demanded:  # as a rule: then nobody looks at all signs
-            return
-        score = max(map(_times_threshold, case.all_signs()), default=0.0)
-        sure = self._weigh(case, now).score
-        exposed = self._exposed(case)
-        for rule, level in demanded:
-            if exposed.issuperset(rule.exposure) and score >= rule.score and sure >= rule.corroboration:
-                yield rule, level
+        # There may be many signs: nobody looks at them whom no rule asks to.
+        rules = [rule for rule, _ in demanded]
+        score = max(map(_times_threshold, case.all_signs()), default=0.0) if any(one.score for one in rules) else 0.0
+        sure = self._weigh(case, now).score if any(one.corroboration for one in rules) else 0.0
+        exposed = self._exposed(case) if any(one.exposure for one in rules) else set()
+        return [
+            (rule, level)
+            for rule, level in demanded
+            if exposed.issuperset(rule.exposure) and score >= rule.score and sure >= rule.corroboration
+        ]
 
     def _demanded(self, rule: Grade, asked: int) -> int:
         if rule.level:

@@ -17,7 +17,7 @@ from domain.findings import Alert, AlertEventType
 from domain.traces import Trace
 from operators.alerts.context import Weighed
 from operators.alerts.describe import Describer
-from operators.alerts.grade import Grading
+from operators.alerts.grade import Graded, Grading
 from operators.alerts.owners import Owners
 from operators.alerts.rules import DEFAULT, Rules
 from operators.alerts.signs import Case
@@ -82,19 +82,19 @@ class Lifecycle:
         lives = self.state.lives
         life = lives.get(case.number)
         asked = min((asked, *(lives[number].level for number in case.folded if number in lives)))
-        # One of many signs is not graded anew by each of them, but by the second.
-        later = life is not None and now < life.graded
-        has = life.level if life else asked
-        level, rules = (
-            self._grading.level(case, asked, has, life.raised if life else now, now) if not later else (asked, ())
-        )
+        if life is None:
+            graded = self._grading.look(case, asked, asked, now, now)
+        elif now < life.graded:  # one of many signs is not graded anew by each of them, but by the second
+            graded = Graded(asked, (), life.graded)
+        else:
+            graded = self._grading.look(case, asked, life.level, life.raised, now)
         over = case.lasting == 0 and case.until <= now and not case.outlasted
         events = []
         if life is None:
-            life = self.state.lives[case.number] = Life(level, now, rules)
+            life = self.state.lives[case.number] = Life(graded.level, now, graded.rules)
             events.append(self._event(AlertEventType.RAISED, case, life, now))
-        elif level < life.level:
-            life.level, life.rules = level, rules
+        elif graded.level < life.level:
+            life.level, life.rules = graded.level, graded.rules
             events.append(self._event(AlertEventType.ESCALATED, case, life, now))
         elif not over and (case.moved or (case.news and now >= life.update_from)):
             life.update_from = now + self._rules.update_every
@@ -103,10 +103,9 @@ class Lifecycle:
             events.append(self._event(AlertEventType.CLEARED, case, life, now))
             del self.state.lives[case.number]
         else:
-            if not later and len(case.signs) > self._rules.listed:
+            if now >= life.graded and len(case.signs) > self._rules.listed:
                 life.graded = now + SECOND
-            graver = life.graded if later else self._grading.due(case, asked, life.level, life.raised, now)
-            self._set_timer(case, life, graver)
+            self._set_timer(case, life, graded.due)
         return events
 
     def _set_timer(self, case: Case, life: Life, graver: int) -> None:
