@@ -30,7 +30,7 @@ from domain.findings import Alert, AlertEvent, AlertEventType
 from domain.identity import identify
 from domain.records import DeadLetter
 from operators.alerts.lifecycle import Step
-from operators.alerts.maintenance import Maintenance
+from operators.alerts.maintenance import WINDOWS, Maintenance
 from operators.alerts.timing import FOREVER, Timers
 
 __all__ = ["Handling", "Refusal"]
@@ -42,7 +42,6 @@ PATIENCE: Final = MINUTE
 REMEMBERED: Final = 10_000
 
 _OF_ALERTS: Final = frozenset({Verb.ACKNOWLEDGE, Verb.SHELVE, Verb.UNSHELVE, Verb.COMMENT, Verb.JUDGE, Verb.CLOSE})
-_OF_WINDOWS: Final = frozenset({Verb.SUPPRESS, Verb.RESUME, Verb.OUT_OF_SERVICE, Verb.IN_SERVICE})
 
 
 class Refusal(StrEnum):
@@ -137,7 +136,7 @@ class Handling:
     # What people do
 
     def _done(self, action: Action, now: int) -> None:
-        if action.verb in _OF_WINDOWS:
+        if action.verb in WINDOWS:
             if self._attended and self._maintenance.take(action, now):
                 self._cover(now, f"by {action.actor}{f': {action.reason}' if action.reason else ''}")
         elif action.verb in _OF_ALERTS and action.alert is not None:

@@ -7,13 +7,18 @@ whatever order they come.
 
 from __future__ import annotations
 
+from typing import Final
+
 from domain.actions import Action, Verb
 from domain.city import City
 from domain.findings import Alert
 from domain.networks import Networks
 from operators.alerts.timing import FOREVER, Timers
 
-__all__ = ["Maintenance"]
+__all__ = ["WINDOWS", "Maintenance"]
+
+#: What people say of them.
+WINDOWS: Final = frozenset({Verb.SUPPRESS, Verb.RESUME, Verb.OUT_OF_SERVICE, Verb.IN_SERVICE})
 
 
 class Maintenance:

@@ -21,7 +21,7 @@ from domain.commands import CommandEvent, Gauge
 from domain.errors import StateError
 from domain.findings import Finding
 from domain.records import Bools, Panes, Verdicts
-from operators.alerts.maintenance import Maintenance
+from operators.alerts.maintenance import WINDOWS, Maintenance
 from operators.alerts.timing import FOREVER, Arrivals, Timers
 from operators.commands.fan import FanControl
 from operators.watching import Watched
@@ -32,7 +32,6 @@ __all__ = ["Gauges", "VentilationControl"]
 VERSION: Final = 1
 
 _OF_FANS: Final = frozenset({Verb.ENTER, Verb.LEAVE, Verb.ANSWER})
-_OF_WINDOWS: Final = frozenset({Verb.SUPPRESS, Verb.RESUME, Verb.OUT_OF_SERVICE, Verb.IN_SERVICE})
 
 
 class Gauges:
@@ -102,7 +101,7 @@ class VentilationControl:
             moved = maintenance.due(now)
             while arrivals.next <= now:
                 record = arrivals.pop()
-                if isinstance(record, Action) and record.verb in _OF_WINDOWS:
+                if isinstance(record, Action) and record.verb in WINDOWS:
                     moved |= maintenance.take(record, now)
                 elif asset := self._note(record):
                     touched[asset] = None
