@@ -9,7 +9,6 @@ from typing import Any
 from domain.actions import Action
 from domain.city import City
 from domain.commands import Gauge
-from domain.errors import StateError
 from domain.findings import AlertEvent, AlertEventType, Finding
 from domain.records import DeadLetter, Verdicts
 from operators.alerts.correlate import Correlator
@@ -17,6 +16,7 @@ from operators.alerts.handling import Handling
 from operators.alerts.lifecycle import Lifecycle, Step
 from operators.alerts.rules import DEFAULT, Rules
 from operators.alerts.timing import FOREVER, Arrivals
+from operators.belonging import check_snapshot
 from operators.watching import Watched
 
 __all__ = ["Desk"]
@@ -98,13 +98,7 @@ class Desk:
     def restore(self, snapshot: dict[str, Any]) -> None:
         """Take up a snapshot of the same city and number of shards; raises StateError otherwise."""
         snapshot = snapshot.get("told", snapshot)  # of a desk with a second look, which is not wanted any more
-        there = tuple(snapshot.get(name) for name in ("version", "city", "shards"))
-        if there != (VERSION, self._city.name, self._shards):
-            raise StateError(
-                f"the snapshot of alerts is of version {there[0]}, city {there[1]!r} and {there[2]} shards; version "
-                f"{VERSION}, city {self._city.name!r} and {self._shards} shards were expected. Start with a new "
-                "recovery directory, or with the city and the number of shards it was written with."
-            )
+        check_snapshot(snapshot, "alerts", VERSION, self._city.name, self._shards)
         # The snapshot is this class's own, from the recovery store of the engine.
         state = pickle.loads(snapshot["state"])
         self._now, self._arrivals, self._correlator.state, self._lifecycle.state, handled, traces = state

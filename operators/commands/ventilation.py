@@ -18,11 +18,11 @@ from domain.actions import Action, Verb
 from domain.city import City
 from domain.clock import NEVER
 from domain.commands import CommandEvent, Gauge
-from domain.errors import StateError
 from domain.findings import Finding
 from domain.records import Bools, Panes, Verdicts
 from operators.alerts.maintenance import WINDOWS, Maintenance
 from operators.alerts.timing import FOREVER, Arrivals, Timers
+from operators.belonging import check_snapshot
 from operators.commands.fan import FanControl
 from operators.watching import Watched
 
@@ -153,13 +153,7 @@ class VentilationControl:
 
         What a monitor had found that does not watch a sensor any more as it did asks for nothing and forbids nothing.
         """
-        there = tuple(snapshot.get(name) for name in ("version", "city", "shards"))
-        if there != (VERSION, self._city, self._shards):
-            raise StateError(
-                f"the snapshot of commands is of version {there[0]}, city {there[1]!r} and {there[2]} shards; version "
-                f"{VERSION}, city {self._city!r} and {self._shards} shards were expected. Start with a new recovery "
-                "directory, or with the city and the number of shards it was written with."
-            )
+        check_snapshot(snapshot, "commands", VERSION, self._city, self._shards)
         # The snapshot is this class's own, from the recovery store of the engine.
         self._arrivals, self._maintenance.state, self._timers, self._wakes, fans = pickle.loads(snapshot["state"])
         gone = {key for key, was in snapshot["watched"].items() if self._watched.key(*key) != was}
