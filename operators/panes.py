@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 import numpy as np
 from numba import njit
@@ -27,6 +27,9 @@ log = logging.getLogger(__name__)
 
 #: Segments longer than this are sorted by numpy's merge sort where they are out of order, shorter ones by insertion.
 LONG_SEGMENT: Final = 64
+
+#: What comes beside readings.
+Known = TypeVar("Known", VideoEvent, Action, Report)
 
 Rows = tuple[Int32s, Int64s, Floats]
 Grouped = tuple[Int64s, Floats, Int64s, Int32s, Int64s]
@@ -123,12 +126,10 @@ class PaneStore:
     def _close(self, upto: int) -> Panes:
         sensor, ts, value = self._take_rows(upto)
         rows = _order(sensor, ts, value, self._interval, self._local_of, self._members)
-        video = [event for event in self._video if event.known < upto or self._over]
-        self._video = [event for event in self._video if event.known >= upto and not self._over]
-        actions = [action for action in self._actions if action.known < upto or self._over]
-        self._actions = [action for action in self._actions if action.known >= upto and not self._over]
-        reports = [report for report in self._reports if report.known < upto or self._over]
-        self._reports = [report for report in self._reports if report.known >= upto and not self._over]
+        known = None if self._over else upto
+        video, self._video = _known(self._video, known)
+        actions, self._actions = _known(self._actions, known)
+        reports, self._reports = _known(self._reports, known)
         late = tuple(self._late)
         # A late row is held until its own pane has closed, which other partitions may still keep open.
         ready = [bool((rows.ts < upto).all()) for rows in late]
@@ -140,11 +141,11 @@ class PaneStore:
             upto,
             self._recorded,
             *rows,
-            tuple(sorted(video, key=lambda event: event.order)),
+            video,
             tuple(rows for rows, done in zip(late, ready, strict=True) if done),
             self._over,
-            actions=tuple(sorted(actions, key=lambda action: action.order)),
-            reports=tuple(sorted(reports, key=lambda report: report.order)),
+            actions=actions,
+            reports=reports,
         )
 
     def _take_rows(self, upto: int) -> Rows:
@@ -202,6 +203,13 @@ class PaneStore:
         self._video, self._late = list(state["video"]), list(state["late"])
         self._actions = list(state.get("actions", ()))  # earlier versions knew of none
         self._reports = list(state.get("reports", ()))
+
+
+def _known(records: list[Known], upto: int | None) -> tuple[tuple[Known, ...], list[Known]]:
+    """Records that were known before a time (None: all of them), in their order, and the rest."""
+    early = [record for record in records if upto is None or record.known < upto]
+    rest = [record for record in records if upto is not None and record.known >= upto]
+    return tuple(sorted(early, key=lambda record: record.order)), rest
 
 
 @njit(nogil=True, cache=True)
