@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import orjson
@@ -94,16 +94,11 @@ def _told(client: Client, since: int, until: int) -> Iterator[RawBatch]:
         "SELECT id, type, toUnixTimestamp64Nano(ts) AS ns, channel, lon, lat, zone, asset, confidence, text, picture, "
         f"reporter FROM reports FINAL WHERE ns >= {since} AND ns < {until} ORDER BY ns, id"
     )
-    try:
-        rows = client.query(text).result_rows
-    except ClickHouseError as error:
-        raise SourceError(f"ClickHouse: {error}") from error
     payloads = [
         Report(id, type, ts, Channel(channel), lon, lat, zone, asset, sure, text, picture, reporter).to_json()
-        for id, type, ts, channel, lon, lat, zone, asset, sure, text, picture, reporter in rows
+        for id, type, ts, channel, lon, lat, zone, asset, sure, text, picture, reporter in _rows(client, text)
     ]
-    if payloads:
-        yield RawBatch.of(REPORTS, payloads, range(len(payloads)), [0] * len(payloads))
+    yield from _messages(REPORTS, payloads)
 
 
 def _events(client: Client, since: int, until: int, cameras: Mapping[str, Camera]) -> Iterator[RawBatch]:
@@ -112,10 +107,6 @@ def _events(client: Client, since: int, until: int, cameras: Mapping[str, Camera
         "SELECT camera, toUnixTimestamp64Nano(ts) AS ns, type, confidence, place, clip FROM video_events FINAL "
         f"WHERE ns >= {since} AND ns < {until} ORDER BY ns, id"
     )
-    try:
-        rows = client.query(text).result_rows
-    except ClickHouseError as error:
-        raise SourceError(f"ClickHouse: {error}") from error
     payloads = [
         orjson.dumps(
             {
@@ -127,10 +118,21 @@ def _events(client: Client, since: int, until: int, cameras: Mapping[str, Camera
                 "clip": clip,
             }
         )
-        for camera, ns, kind, sure, place, clip in rows
+        for camera, ns, kind, sure, place, clip in _rows(client, text)
     ]
+    yield from _messages(VIDEO, payloads)
+
+
+def _rows(client: Client, text: str) -> Sequence[Sequence[Any]]:
+    try:
+        return client.query(text).result_rows
+    except ClickHouseError as error:
+        raise SourceError(f"ClickHouse: {error}") from error
+
+
+def _messages(partition: str, payloads: Sequence[bytes]) -> Iterator[RawBatch]:
     if payloads:
-        yield RawBatch.of(VIDEO, payloads, range(len(payloads)), [0] * len(payloads))
+        yield RawBatch.of(partition, payloads, range(len(payloads)), [0] * len(payloads))
 
 
 def _ahead(camera: Camera | None) -> int:

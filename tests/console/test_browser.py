@@ -118,22 +118,27 @@ def desks(live: Live, chromium: Browser) -> Iterator[Any]:
     wrong: list[str] = []
     pages: list[Page] = []
 
-    def sign_in(name: str, path: str = "/", **options: Any) -> Page:
+    def opened(name: str, path: str = "/", **options: Any) -> Page:
         page = chromium.new_context(locale="en-GB", **options).new_page()
         page.set_default_timeout(8000)
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("request", lambda request: wrong.append(request.url) if "//127.0.0.1:" not in request.url else None)
-        page.goto(f"http://127.0.0.1:{live.port}{path}")
-        page.get_by_label("Name").fill(name)
-        page.get_by_label("Password").fill(PASSWORD)
-        page.get_by_role("button", name="Sign in").click()
+        sign_in(page, live.port, path, name)
         pages.append(page)
         return page
 
-    yield sign_in
+    yield opened
     for page in pages:
         page.context.close()
     assert not wrong
+
+
+def sign_in(page: Page, port: int, path: str, name: str = "li.na") -> None:
+    """Go to a page of the console, which asks first who it is."""
+    page.goto(f"http://127.0.0.1:{port}{path}")
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
 
 
 def row(page: Page, well: int) -> Any:
@@ -261,10 +266,7 @@ def test_folds_stay_as_they_are(place: Place, chromium: Browser) -> None:
     place.store(*scene.everything, raised(time.time_ns() - MINUTE, 4))
     page = chromium.new_context(locale="en-GB").new_page()
     page.set_default_timeout(8000)
-    page.goto(f"http://127.0.0.1:{place.port}/login?next=/alerts/{scene.cause.alert.id}")
-    page.get_by_label("Name").fill("li.na")
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
+    sign_in(page, place.port, f"/login?next=/alerts/{scene.cause.alert.id}")
     expect(page.locator("article [data-fold=reports] li").first).to_be_hidden()
     page.locator("article [data-fold=reports] > summary").click()
     expect(page.locator("article [data-fold=reports]")).to_contain_text("It smells of gas at the corner")
@@ -294,10 +296,7 @@ def test_what_comes_late_does_not_take_the_place_of_what_was_opened(place: Place
     place.store(*events)
     page = chromium.new_context(locale="en-GB").new_page()
     page.set_default_timeout(8000)
-    page.goto(f"http://127.0.0.1:{place.port}/login")
-    page.get_by_label("Name").fill("li.na")
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
+    sign_in(page, place.port, "/login")
     row(page, 1).wait_for()
     held: list[Route] = []
     for path, well in (("**/parts/map*", 2), (f"**/parts/alert/{events[1].alert.id}", 1)):
