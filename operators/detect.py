@@ -47,6 +47,7 @@ class Bank:
             if (watch := _Watch.of(monitor, layout.city, members, lane)) is not None
         ]
         sensors = [layout.city.sensors[sensor] for sensor in members.tolist()]
+        self._ids = [sensor.id for sensor in sensors]
         self._plausible = Plausible(np.array([s.low for s in sensors]), np.array([s.high for s in sensors]))
         # One buffer for all detectors: it is read before the next one writes.
         self._marks = np.empty(0, MARK)
@@ -60,6 +61,8 @@ class Bank:
             self._restore(state["monitors"])
             before, now = state["watched"].split("\n"), self._watched
             self._history.restore(state["history"], None if before == now else _origin(before, now))
+            refused = state.get("refused", {})  # earlier versions did not know
+            self._plausible.restore({at: refused[id] for at, id in enumerate(self._ids) if id in refused})
 
     def __len__(self) -> int:
         return len(self._watches)
@@ -70,7 +73,7 @@ class Bank:
             return None
         findings: list[Finding] = []
         local = self._locals(frame.sensor)
-        measured = self._plausible.of(local, frame.value)
+        measured = self._plausible.of_first(local, frame.ts, frame.value)
         for watch in self._watches:
             marks = self._rows(watch, local, frame.ts, frame.value if watch.of_faults else measured)
             if len(marks):
@@ -128,7 +131,9 @@ class Bank:
     def snapshot(self) -> dict[str, Any]:
         """State to go on from."""
         monitors = {watch.monitor.name: watch.snapshot() for watch in self._watches}
-        return {"monitors": monitors, "history": self._history.snapshot(), "watched": "\n".join(self._watched)}
+        refused = {self._ids[at]: ts for at, ts in self._plausible.snapshot().items()}
+        watched = "\n".join(self._watched)
+        return {"monitors": monitors, "history": self._history.snapshot(), "watched": watched, "refused": refused}
 
     @staticmethod
     def renumbered(state: dict[str, Any], moved: Renumbering) -> dict[str, Any]:

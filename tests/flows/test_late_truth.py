@@ -120,6 +120,7 @@ def test_the_streams_are_about_something() -> None:
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(streams, st.booleans())
 @example({"p0": LATE_LEAK, "p1": []}, False)
+@example({"p0": [], "p1": [(0, 0, "G3", 150.0), (0, 0, "G3", 25.0)]}, False)  # a repeat of what cannot be
 def test_alerts_end_as_in_order(stream: Stream, delays: bool) -> None:
     """Whatever came late within the second look's time: in the end alerts are those of the readings in order."""
     city = DELAYED if delays else CITY
