@@ -6,6 +6,7 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -56,11 +57,11 @@ def doctor(
 
     Exit code 1 where something will not work.
     """
-    logging.getLogger("sources").setLevel(logging.CRITICAL)  # each check says what it finds
     found = carried_out(
         _checks(city, stream, dsn, serve_port, (receivers, kafka_alerts, alertmanager), metrics, recovery)
     )
-    checks = list(found) if as_json else list(_told(found, Console(highlight=False)))
+    with _quiet("sources"):  # each check says what it finds
+        checks = list(found) if as_json else list(_told(found, Console(highlight=False)))
     grades = Counter(check.grade for check in checks)
     if as_json:
         typer.echo(
@@ -70,6 +71,17 @@ def doctor(
         typer.echo(f"{grades[Grade.OK]} ok, {grades[Grade.WARN]} to know of, {grades[Grade.FAIL]} to mend")
     if grades[Grade.FAIL]:
         raise typer.Exit(1)
+
+
+@contextmanager
+def _quiet(name: str) -> Iterator[None]:
+    logger = logging.getLogger(name)
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _checks(
