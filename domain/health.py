@@ -50,7 +50,7 @@ class Health:
     behind: float = 60.0
     live: bool = False
     _troubles: dict[str, str] = field(default_factory=dict)
-    _heard: dict[str, tuple[int, bool]] = field(default_factory=dict)
+    _heard: dict[str, int] = field(default_factory=dict)
     _epoch: float | None = None
 
     def trouble(self, part: str, words: str) -> None:
@@ -63,12 +63,12 @@ class Health:
 
     def opened(self, partition: str) -> None:
         """A partition of the stream is read from now on."""
-        self._heard[partition] = 0, False
+        self._heard[partition] = 0
         self._epoch = self.clock()
 
-    def heard(self, partition: str, recorded: int, caught_up: bool) -> None:
-        """A partition has been read up to a recorded time (ns; 0: nothing yet), or to its end."""
-        self._heard[partition] = recorded, caught_up
+    def heard(self, partition: str, upto: int) -> None:
+        """All that was recorded in a partition up to a time (ns; 0: nothing yet) has been read."""
+        self._heard[partition] = upto
 
     def ended(self, partition: str) -> None:
         """A partition will bring nothing more."""
@@ -101,10 +101,10 @@ class Health:
         if self._epoch is None:
             reasons.append("starting")
         if self.live:
-            for partition, (recorded, caught_up) in sorted(self._heard.items()):
-                late = (self.now() - recorded) / SECOND
-                if not caught_up and late > self.behind:
-                    reasons.append(f"{partition}: {late:,.0f} s behind" if recorded else f"{partition}: not read yet")
+            for partition, upto in sorted(self._heard.items()):
+                late = (self.now() - upto) / SECOND
+                if late > self.behind:
+                    reasons.append(f"{partition}: {late:,.0f} s behind" if upto else f"{partition}: not read yet")
         return State(not reasons, tuple(reasons))
 
     def _words(self) -> list[str]:

@@ -36,6 +36,11 @@ class Partition(ABC):
         """Whether everything that the partition holds now has been polled: only then may recorded time tick on."""
 
     @property
+    def unheard(self) -> int:
+        """How long ago, ns, that was last known to be so: whoever is cut off from a stream sees nothing new either."""
+        return 0
+
+    @property
     def clock(self) -> Callable[[], int] | None:
         """Tells the recorded time, ns, that it has come to while it is caught up; None: the stream's own clock does."""
         return None

@@ -100,7 +100,7 @@ class _BytewaxPartition(StatefulSourcePartition[Any, dict[str, Any]]):
                 self._failed.errors.append(error)
                 raise StopIteration from None
             pace.report(intake.index, None if items is None or intake.ended else intake.reached)
-            HEALTH.heard(intake.name, intake.recorded, intake.caught_up)
+            HEALTH.heard(intake.name, intake.heard)
         said = [("pulse", event) for event in self._pulse.look(intake)] if self._pulse is not None else []
         if items is None:
             busy = monotonic() - self._last < LINGER

@@ -6,6 +6,7 @@ and nobody else's.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Final
@@ -90,9 +91,9 @@ class PartitionIntake:
         self._lag = metrics.WATERMARK_LAG.labels(name)
 
     @property
-    def caught_up(self) -> bool:
-        """Whether everything that the partition holds now has been read."""
-        return self._partition.caught_up
+    def heard(self) -> int:
+        """Up to when all that was recorded has been read, by this machine's clock, ns; 0: nothing has."""
+        return time.time_ns() - self._partition.unheard if self._partition.caught_up else self.recorded
 
     @property
     def backlog(self) -> int | None:
@@ -165,7 +166,7 @@ class PartitionIntake:
     def _tick(self) -> list[Frame | DeadLetter] | None:
         if self._now is None or not self._partition.caught_up:
             return None
-        recorded = self._now() - self._margin
+        recorded = self._now() - self._partition.unheard - self._margin
         silent = list(self._about(self._silence.tick(recorded), recorded)) if self._silence is not None else []
         self._clock.tick(recorded)
         return [*silent, *self._tell([], recorded)] or None

@@ -35,12 +35,8 @@ class Read(Protocol):
         """Its name."""
 
     @property
-    def recorded(self) -> int:
-        """Recorded time of the last message that was read, ns; 0 before the first."""
-
-    @property
-    def caught_up(self) -> bool:
-        """Whether it held nothing more at the last look."""
+    def heard(self) -> int:
+        """Up to when all that was recorded has been read, ns; 0: nothing has."""
 
     @property
     def backlog(self) -> int | None:
@@ -122,9 +118,8 @@ class Pulse:
         return f"engine {self.process}"
 
     def _measure(self, part: Read, now: int) -> None:
-        since = part.recorded or self._opened.setdefault(part.name, now)
-        behind = 0 if part.caught_up else max(0, now - since)
-        backlog = 0 if part.caught_up else part.backlog
+        behind = max(0, now - (part.heard or self._opened.setdefault(part.name, now)))
+        backlog = part.backlog
         self._behind[part.name] = behind, backlog
         metrics.BEHIND.labels(part.name).set(behind / SECOND)
         if backlog is not None:

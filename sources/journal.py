@@ -156,6 +156,10 @@ class _Heard(Partition):
         return self._partition.caught_up
 
     @property
+    def unheard(self) -> int:
+        return self._partition.unheard
+
+    @property
     def clock(self) -> Callable[[], int] | None:
         return self._partition.clock
 

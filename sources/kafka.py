@@ -14,7 +14,7 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from threading import Event
-from time import monotonic
+from time import monotonic, time_ns
 from typing import Any, Final, Literal, cast
 
 import numpy as np
@@ -25,6 +25,7 @@ from domain.errors import SourceError
 from domain.kafka import advice, bootstrap, security
 from domain.records import RawBatch
 from domain.streams import Partition, Source
+from sources.kafka_ends import Ends
 
 __all__ = ["KafkaPartition", "KafkaSource", "Start", "parse_start"]
 
@@ -179,6 +180,7 @@ class KafkaSource(Source):
         self.gapless = gapless
         self._stop = stop
         self._buffered = buffered
+        self.ends = Ends({"bootstrap.servers": self.brokers, **security()})
         self._partitions: tuple[str, ...] | None = None
 
     def partitions(self) -> Sequence[str]:
@@ -266,6 +268,7 @@ class KafkaPartition(Partition):
         self._caught_up = False
         self.gaps = 0  #: offsets that were skipped so far
         self._consumer = source.consumer(self._on_error)
+        self._heard = time_ns()  # up to here all that was recorded has been polled, once the partition is caught up
         try:
             low, high = self._consumer.get_watermark_offsets(TopicPartition(*self._place), timeout=_ANSWER)
             self._next = self._first(low, high) if resume is None else resume
@@ -377,6 +380,14 @@ class KafkaPartition(Partition):
         return self._caught_up
 
     @property
+    def unheard(self) -> int:
+        """How long ago, ns, the broker was asked where the partition ends, and it ended with what has been polled."""
+        end = self._source.ends.of(*self._place)
+        if end is not None and end.offset <= self._next:
+            self._heard = max(self._heard, end.asked)
+        return max(0, time_ns() - self._heard)
+
+    @property
     def backlog(self) -> int | None:
         """Offsets behind the end of the partition, as the broker's last answer has it."""
         _, high = self._consumer.get_watermark_offsets(TopicPartition(*self._place), cached=True)
@@ -390,4 +401,5 @@ class KafkaPartition(Partition):
 
     def close(self) -> None:
         """Leave the broker."""
+        self._source.ends.leave(*self._place)
         self._consumer.close()

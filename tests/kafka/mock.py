@@ -12,11 +12,12 @@ import confluent_kafka
 
 from tests.kafka_broker import Broker
 
-__all__ = ["FETCH", "PRODUCE", "MockCluster", "mock_cluster"]
+__all__ = ["FETCH", "LIST_OFFSETS", "PRODUCE", "MockCluster", "mock_cluster"]
 
 #: Numbers of requests in Kafka's protocol.
 PRODUCE: Final = 0
 FETCH: Final = 1
+LIST_OFFSETS: Final = 2
 
 
 class MockCluster(Broker):
@@ -35,6 +36,10 @@ class MockCluster(Broker):
     def lead(self, topic: str, broker: int) -> None:
         """Let a broker (1 or 2) be the topic's leader."""
         assert self._library.rd_kafka_mock_partition_set_leader(self._cluster, topic.encode(), 0, broker) == 0
+
+    def delay(self, broker: int, ms: int) -> None:
+        """Let every answer of a broker take so long; what is sent to it meanwhile it takes, and stamps, at once."""
+        assert self._library.rd_kafka_mock_broker_set_rtt(self._cluster, broker, ms) == 0
 
     def fail(self, request: int, *codes: int) -> None:
         """Answer the next requests of a kind by these errors, one each, and what comes then as ever."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
@@ -52,6 +53,16 @@ class Given(Partition):
 
     def snapshot(self) -> int:
         return len(self.left)
+
+
+class CutOff(Given):
+    """Nobody has heard of it for so many seconds."""
+
+    seconds = 0
+
+    @property
+    def unheard(self) -> int:
+        return self.seconds * SECOND
 
 
 def _batch(*messages: tuple[float, bytes], at: int = 0) -> RawBatch:
@@ -147,6 +158,18 @@ def test_a_report_comes_to_one_shard_and_none_from_the_future() -> None:
     (letter,) = (item for item in found if isinstance(item, DeadLetter))
     assert (letter.reason, letter.payload) == ("from-the-future", ahead.to_json())
     assert letter.detail.startswith("citizen's report at ")
+
+
+def test_a_stream_that_cannot_be_heard_does_not_tick_on() -> None:
+    """What was recorded since it was heard last may still come."""
+    cut_off = CutOff(*[None] * 3)
+    intake = _intake(cut_off, now=60)
+    marks = []
+    for cut_off.seconds in (40, 50, 1):
+        intake.next()
+        marks.append((intake.watermark - T0) // SECOND)
+        assert intake.heard <= time.time_ns() - cut_off.unheard
+    assert marks == [20 - 12, 20 - 12, 59 - 12]
 
 
 def test_the_end_closes_the_last_pane() -> None:
