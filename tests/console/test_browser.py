@@ -119,8 +119,7 @@ def desks(live: Live, chromium: Browser) -> Iterator[Any]:
     pages: list[Page] = []
 
     def opened(name: str, path: str = "/", **options: Any) -> Page:
-        page = chromium.new_context(locale="en-GB", **options).new_page()
-        page.set_default_timeout(8000)
+        page = blank(chromium, **options)
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("request", lambda request: wrong.append(request.url) if "//127.0.0.1:" not in request.url else None)
         sign_in(page, live.port, path, name)
@@ -131,6 +130,13 @@ def desks(live: Live, chromium: Browser) -> Iterator[Any]:
     for page in pages:
         page.context.close()
     assert not wrong
+
+
+def blank(chromium: Browser, **options: Any) -> Page:
+    """A page of somebody who has never been here."""
+    page = chromium.new_context(locale="en-GB", **options).new_page()
+    page.set_default_timeout(8000)
+    return page
 
 
 def sign_in(page: Page, port: int, path: str, name: str = "li.na") -> None:
@@ -264,8 +270,7 @@ def test_folds_stay_as_they_are(place: Place, chromium: Browser) -> None:
     """News of an alert closes nothing that somebody has opened; keys pass over rows that are folded away."""
     scene = Scene(time.time_ns() - 6 * MINUTE)
     place.store(*scene.everything, raised(time.time_ns() - MINUTE, 4))
-    page = chromium.new_context(locale="en-GB").new_page()
-    page.set_default_timeout(8000)
+    page = blank(chromium)
     sign_in(page, place.port, f"/login?next=/alerts/{scene.cause.alert.id}")
     expect(page.locator("article [data-fold=reports] li").first).to_be_hidden()
     page.locator("article [data-fold=reports] > summary").click()
@@ -294,8 +299,7 @@ def test_what_comes_late_does_not_take_the_place_of_what_was_opened(place: Place
     """The map, or another alert, that was asked for before an alert was opened and comes after it."""
     events = [raised(time.time_ns() - MINUTE, well) for well in (1, 2, 3)]
     place.store(*events)
-    page = chromium.new_context(locale="en-GB").new_page()
-    page.set_default_timeout(8000)
+    page = blank(chromium)
     sign_in(page, place.port, "/login")
     row(page, 1).wait_for()
     held: list[Route] = []
