@@ -15,7 +15,7 @@
   async function part(address) {
     const answer = await fetch(address, { headers: { "x-part": "1" }, cache: "no-store" });
     if (answer.status === 401) location.reload();
-    if (!answer.ok) throw new Error(await answer.text());
+    if (!answer.ok) throw new Error(await answer.text(), { cause: answer.status });
     return answer.text();
   }
 
@@ -254,7 +254,9 @@
       drawn.set(container, data);
       Plot.draw(container, data);
       container.dataset.drawn = Date.now();
-    } catch (error) { if (!quiet) container.textContent = error.message; }
+    } catch (error) {
+      if (!quiet) container.firstElementChild.textContent = error.cause === 503 ? container.dataset.unread : error.message;
+    }
   }
   let resizing;
   addEventListener("resize", () => {
