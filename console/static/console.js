@@ -122,7 +122,7 @@
   addEventListener("popstate", () => {
     if (!detail) return location.reload();
     const id = location.pathname.match(/^\/alerts\/(.+)$/)?.[1];
-    filter(location.search, false).then(() => (id ? open(id, false) : leave(false)));
+    filter(location.search, false).then(() => (id ? open(id, false) : leave(false))).catch(say);
   });
 
   document.addEventListener("click", (event) => {
@@ -203,7 +203,7 @@
     if (opening) await opening.done;
     else if (!shownAlert() && focused) await open(focused);
     const place = $(`[data-alert] [data-act="${name}"]`);
-    if (!place) return;
+    if (!place) throw new Error($("#toast").dataset.nothing);
     if (place.tagName === "FORM") return place.requestSubmit();
     place.open = !place.open;
     if (place.open) $("input:not([type=hidden]), textarea, select", place)?.focus();

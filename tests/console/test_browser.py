@@ -295,6 +295,22 @@ def test_folds_stay_as_they_are(place: Place, chromium: Browser) -> None:
     page.context.close()
 
 
+def test_what_cannot_be_done_is_said(place: Place, chromium: Browser) -> None:
+    """A key that has no alert, and an alert that does not come; the next key fetches it."""
+    place.store(raised(time.time_ns() - MINUTE))
+    page = blank(chromium)
+    sign_in(page, place.port, "/login")
+    row(page, 1).wait_for()
+    page.keyboard.press("a")
+    expect(page.locator("#toast.shown")).to_contain_text("No alert is open")
+    page.route("**/parts/alert/*", lambda route: route.fulfill(status=503, body="not now"), times=1)
+    row(page, 1).locator("a").click()
+    expect(page.locator("#toast.shown")).to_contain_text("not now")
+    page.keyboard.press("a")
+    expect(page.locator(".acts .waiting")).to_contain_text("waits for the engine")
+    page.context.close()
+
+
 def test_what_comes_late_does_not_take_the_place_of_what_was_opened(place: Place, chromium: Browser) -> None:
     """The map, or another alert, that was asked for before an alert was opened and comes after it."""
     events = [raised(time.time_ns() - MINUTE, well) for well in (1, 2, 3)]
