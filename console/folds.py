@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, TypeAlias
 from uuid import UUID
 
@@ -11,7 +11,7 @@ from domain.clock import HOUR, MILLISECOND
 from domain.findings import Alert, AlertEvent
 from sinks.clickhouse.read import standing_alerts
 
-__all__ = ["cause", "commands", "consequences", "reports", "told"]
+__all__ = ["cause", "commands", "consequences", "of_cause", "reports", "told"]
 
 #: Alerts as they stand, by id.
 Known: TypeAlias = Mapping[UUID, AlertEvent]
@@ -81,7 +81,12 @@ def cause(database: Database, alert: Alert, known: Known) -> AlertEvent | None:
 def consequences(database: Database, id: UUID, known: Known) -> list[AlertEvent]:
     """Its consequences, as they stand, in the order in which they were raised."""
     ids = [UUID(str(row["alert"])) for row in database.rows(_CONSEQUENCES, {"id": str(id), "most": MOST})]
-    found = [event for event in _standing(database, ids, known) if event.alert.cause == id]
+    return of_cause(id, _standing(database, ids, known))
+
+
+def of_cause(id: UUID, events: Iterable[AlertEvent]) -> list[AlertEvent]:
+    """Those that are consequences of an alert, in the order in which they were raised."""
+    found = [event for event in events if event.alert.cause == id]
     return sorted(found, key=lambda event: (event.alert.raised, str(event.alert.id)))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
@@ -18,6 +19,7 @@ from console.desk import Filters, arranged, folded, state_of, tally
 from console.guard import signed_in
 from console.pages import Site, site_of
 from console.traces import alert_traces, sensor_trace
+from domain.errors import SinkError
 from domain.findings import AlertEvent
 from sinks.clickhouse.read import standing_alerts
 
@@ -35,6 +37,8 @@ __all__ = [
     "sensors_page",
     "traces",
 ]
+
+log = logging.getLogger(__name__)
 
 #: Alerts in one list, and on a map, at most; what lies below is found by a filter.
 LISTED: Final = 300
@@ -110,36 +114,71 @@ async def _detail(request: Request, id: UUID) -> dict[str, Any]:
     site = site_of(request)
 
     def read() -> dict[str, Any]:
-        event = site.watch.view.alerts.get(id)
-        if event is None:
-            found = site.database.ask(lambda client: standing_alerts(client, ids=[id]))
-            if not found:
-                raise HTTPException(404)
-            event = found[0]
-        return {
-            "event": event,
-            "history": figures.history(site.database, str(id)),
-            "video": figures.video_evidence(site.database, [str(one) for one in event.alert.evidence]),
-            "reports": folds.reports(site.database, event.alert),
-            "commands": folds.commands(site.database, event.alert, site.watch.present),
-            "told": folds.told(site.database, id),
-            "cause": folds.cause(site.database, event.alert, site.watch.view.alerts),
-            "consequences": folds.consequences(site.database, id, site.watch.view.alerts),
-            "answers": site.world.answering.of(event.alert, site.watch.present),
-        }
+        event = _standing(site, id)
+        return _behind(site, event) | _known(site, event)
 
     values = await run_in_threadpool(read)
-    alert = values["event"].alert
-    words = site.words(request)
     return values | {
-        "state": state_of(values["event"], site.watch.present),
-        "pending": site.watch.pending.of(alert=id, asset=alert.asset),
+        "runbook": site.words(request).runbook(values["event"].alert.kind),
+        "consequences": [(one, state_of(one, site.watch.present)) for one in values["consequences"]],
+        "markers": [],
+    }
+
+
+def _standing(site: Site, id: UUID) -> AlertEvent:
+    """An alert as it stands: one that the desk knows, or else one that the database tells of."""
+    if event := site.watch.view.alerts.get(id):
+        return event
+    found = site.database.ask(lambda client: standing_alerts(client, ids=[id]))
+    if not found:
+        raise HTTPException(404)
+    return found[0]
+
+
+def _known(site: Site, event: AlertEvent) -> dict[str, Any]:
+    """What the desk knows of an alert by itself."""
+    alert, present = event.alert, site.watch.present
+    return {
+        "event": event,
+        "state": state_of(event, present),
+        "pending": site.watch.pending.of(alert=alert.id, asset=alert.asset),
+        "answers": site.world.answering.of(alert, present),
         "owner": site.world.owner(alert.owner),
         "point": site.world.at(alert.lon, alert.lat),
-        "runbook": words.runbook(alert.kind),
-        "consequences": [(one, state_of(one, site.watch.present)) for one in values["consequences"]],
         "asset": site.world.city.assets.get(alert.asset),
-        "markers": [],
+    }
+
+
+def _behind(site: Site, event: AlertEvent) -> dict[str, Any]:
+    """What stands behind an alert: all of it, or, while the database is `away`, what of it the desk knows."""
+    if not site.watch.view.trouble:  # the watch waits for the database; nobody else need do so
+        try:
+            return _stored(site, event) | {"away": False}
+        except SinkError as error:
+            log.warning("what stands behind alert %s cannot be read: %s", event.alert.id, error)
+    return _remembered(site, event) | {"away": True}
+
+
+def _stored(site: Site, event: AlertEvent) -> dict[str, Any]:
+    """What the database tells of an alert."""
+    alert, database, known = event.alert, site.database, site.watch.view.alerts
+    return {
+        "history": figures.history(database, str(alert.id)),
+        "video": figures.video_evidence(database, [str(one) for one in alert.evidence]),
+        "reports": folds.reports(database, alert),
+        "commands": folds.commands(database, alert, site.watch.present),
+        "told": folds.told(database, alert.id),
+        "cause": folds.cause(database, alert, known),
+        "consequences": folds.consequences(database, alert.id, known),
+    }
+
+
+def _remembered(site: Site, event: AlertEvent) -> dict[str, Any]:
+    """The same without the database: its kin among the alerts of the desk."""
+    alert, known = event.alert, site.watch.view.alerts
+    return dict.fromkeys(("history", "video", "reports", "commands", "told"), ()) | {
+        "cause": known.get(alert.cause) if alert.cause else None,
+        "consequences": folds.of_cause(alert.id, known.values()),
     }
 
 
@@ -147,14 +186,10 @@ async def _detail(request: Request, id: UUID) -> dict[str, Any]:
 async def traces(request: Request, session: Session) -> Response:
     """The sensor traces of one alert."""
     site = site_of(request)
-    id: UUID = request.path_params["id"]
 
     def read() -> dict[str, Any]:
-        event = site.watch.view.alerts.get(id)
-        found = [event] if event else site.database.ask(lambda client: standing_alerts(client, ids=[id]))
-        if not found:
-            raise HTTPException(404)
-        return _named(request, alert_traces(site.database, site.world, found[0].alert, site.watch.present))
+        alert = _standing(site, request.path_params["id"]).alert
+        return _named(request, alert_traces(site.database, site.world, alert, site.watch.present))
 
     return _json(await run_in_threadpool(read))
 

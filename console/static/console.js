@@ -15,17 +15,18 @@
   async function part(address) {
     const answer = await fetch(address, { headers: { "x-part": "1" }, cache: "no-store" });
     if (answer.status === 401) location.reload();
-    if (!answer.ok) throw new Error(await answer.text());
+    if (!answer.ok) throw new Error(await answer.text(), { cause: answer.status });
     return answer.text();
   }
 
-  /** Put news into a container, section by section; what somebody is writing in stays as it is. */
+  /** Put news into a container, section by section; what somebody is writing in, and what cannot be read now, stays as it is. */
   function renew(container, html) {
     const next = document.createElement("template");
     next.innerHTML = html;
     for (const fresh of $$("[data-part]", next.content)) {
       const old = $(`[data-part="${fresh.dataset.part}"]`, container);
       if (!old) return void replace(container, html);
+      if ("away" in fresh.dataset) continue;
       for (const fold of $$("[data-fold][open]", old)) $(`[data-fold="${fold.dataset.fold}"]`, fresh)?.setAttribute("open", "");
       if (old.outerHTML === fresh.outerHTML) continue;
       if ($("[data-act][open]", old) || (old.contains(document.activeElement) && document.activeElement.matches("input, textarea, select"))) continue;
@@ -98,7 +99,8 @@
   }
 
   async function show(id, push) {
-    replace(detail, await part(`/parts/alert/${id}`));
+    const html = await part(`/parts/alert/${id}`);
+    if (shownAlert() === id) renew(detail, html); else replace(detail, html);
     if (push) history.pushState({}, "", `/alerts/${id}${query}`);
     markChosen();
     $(".row.chosen")?.closest("[data-fold]")?.setAttribute("open", "");
@@ -122,7 +124,7 @@
   addEventListener("popstate", () => {
     if (!detail) return location.reload();
     const id = location.pathname.match(/^\/alerts\/(.+)$/)?.[1];
-    filter(location.search, false).then(() => (id ? open(id, false) : leave(false)));
+    filter(location.search, false).then(() => (id ? open(id, false) : leave(false))).catch(say);
   });
 
   document.addEventListener("click", (event) => {
@@ -203,7 +205,7 @@
     if (opening) await opening.done;
     else if (!shownAlert() && focused) await open(focused);
     const place = $(`[data-alert] [data-act="${name}"]`);
-    if (!place) return;
+    if (!place) throw new Error($("#toast").dataset.nothing);
     if (place.tagName === "FORM") return place.requestSubmit();
     place.open = !place.open;
     if (place.open) $("input:not([type=hidden]), textarea, select", place)?.focus();
@@ -254,7 +256,9 @@
       drawn.set(container, data);
       Plot.draw(container, data);
       container.dataset.drawn = Date.now();
-    } catch (error) { if (!quiet) container.textContent = error.message; }
+    } catch (error) {
+      if (!quiet) container.firstElementChild.textContent = error.cause === 503 ? container.dataset.unread : error.message;
+    }
   }
   let resizing;
   addEventListener("resize", () => {
@@ -263,7 +267,7 @@
   });
   // Of what still goes on, new readings come in without news of the alert.
   setInterval(() => {
-    if (document.hidden || !live) return;
+    if (document.hidden || !live || !$("#away").hidden) return;
     for (const one of $$("[data-traces]")) if (Date.now() - (one.dataset.drawn || 0) > 5000 && !$(".cleared, .closed, .withdrawn", one.closest("article")?.parentElement || document.createElement("i"))) load(one, true);
   }, 1000);
 
@@ -278,13 +282,15 @@
       heard = Date.now();
       ({ live, present } = word);
       $("#offline").hidden = true;
+      const back = !$("#away").hidden && !word.trouble;
       $("#away").hidden = !word.trouble;
       const lag = $("[data-lag]");
       if (live && word.lag !== null) { lag.textContent = `${lag.dataset.words} ${word.lag < 100 ? word.lag.toFixed(0) + " s" : (word.lag / 60).toFixed(0) + " min"}`; lag.classList.toggle("late", word.lag > 60); }
       // A page of its own is loaded again while something waits on it.
       if (!list && $(".waiting:not(.refused)") && !$("[data-act][open]")) setTimeout(() => location.reload(), 1000);
       if (word.new.some((one) => one.level === 1)) ring();
-      if (String(word.version) !== version || word.changed.length) { version = String(word.version); refresh(); }
+      if (String(word.version) !== version || word.changed.length || back) { version = String(word.version); refresh(); }
+      if (back) again();
     };
     // Refused for good: signed out, perhaps. To ask for a part leads to the sign-in then.
     source.onerror = () => { if (source.readyState === EventSource.CLOSED) setTimeout(() => { refresh(); listen(); }, 2000); };

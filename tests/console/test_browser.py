@@ -10,7 +10,7 @@ import shutil
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -68,6 +68,16 @@ class Live:
         """Wait until readings of this moment are stored."""
         until(self.answers, lambda: self.engine.running, said=lambda: self.engine.err)
 
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """The engine has ended; it starts again, also for other tests where this one fails meanwhile."""
+        self.engine.send(signal.SIGTERM)
+        try:
+            self.engine.ends()
+            yield
+        finally:
+            self.start()
+
     def answers(self) -> bool:
         """Whether readings of this moment are stored."""
         try:
@@ -119,8 +129,7 @@ def desks(live: Live, chromium: Browser) -> Iterator[Any]:
     pages: list[Page] = []
 
     def opened(name: str, path: str = "/", **options: Any) -> Page:
-        page = chromium.new_context(locale="en-GB", **options).new_page()
-        page.set_default_timeout(8000)
+        page = blank(chromium, **options)
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("request", lambda request: wrong.append(request.url) if "//127.0.0.1:" not in request.url else None)
         sign_in(page, live.port, path, name)
@@ -131,6 +140,13 @@ def desks(live: Live, chromium: Browser) -> Iterator[Any]:
     for page in pages:
         page.context.close()
     assert not wrong
+
+
+def blank(chromium: Browser, **options: Any) -> Page:
+    """A page of somebody who has never been here."""
+    page = chromium.new_context(locale="en-GB", **options).new_page()
+    page.set_default_timeout(8000)
+    return page
 
 
 def sign_in(page: Page, port: int, path: str, name: str = "li.na") -> None:
@@ -163,8 +179,9 @@ def test_an_incident_from_first_to_last(live: Live, desks: Any) -> None:
     li.keyboard.press("j")
     li.keyboard.press("Enter")
     expect(li.locator("h1")).to_have_text("Gas leak")
-    expect(li.locator(".plot .own .trace").first).to_be_visible()
-    expect(li.locator(".plot .far .trace")).to_have_count(3)
+    # Where readings were missed while the engine started, a trace is in pieces, and one of them may be quite flat.
+    expect(li.locator(".plot .own .trace:visible").first).to_be_visible()
+    expect(li.locator(".plot .far:has(.trace)")).to_have_count(3)
     expect(li.locator(".place .pin.here")).to_be_visible()
     li.keyboard.press("a")
     expect(li.locator(".badge")).to_have_text("acknowledged")
@@ -205,23 +222,41 @@ def test_an_incident_from_first_to_last(live: Live, desks: Any) -> None:
 
 
 def test_the_engine_restarts_underneath(live: Live, desks: Any) -> None:
-    """The page says so; what is done meanwhile waits, and counts once the engine is back; nothing is loaded again."""
+    """What is known is shown; what is done waits, and counts once the engine is back; nothing is loaded again.
+
+    Of two alerts, one is open with all that stands behind it when the engine ends, the other is opened only then.
+    """
     page = desks("li.na")
-    live.feeder.values["V-G3"] = 45.0
+    page.evaluate("window.unbroken = true")
+    for well in (3, 4):
+        live.feeder.values[f"V-G{well}"] = 45.0
+        row(page, well).wait_for()
     row(page, 3).locator("a").click()
-    live.engine.send(signal.SIGTERM)
-    live.engine.ends()
-    expect(page.locator("#away")).to_be_visible()
-    expect(row(page, 3)).to_have_count(1)
-    page.keyboard.press("a")
-    expect(row(page, 3).locator(".state")).to_contain_text("Acknowledged …")
-    live.start()
+    expect(page.locator(".history")).to_contain_text("Raised")
+    with live.away():
+        expect(page.locator("#away")).to_be_visible()
+        page.keyboard.press("a")
+        expect(page.locator(".acts .waiting")).to_contain_text("waits for the engine")
+        expect(page.locator(".history")).to_contain_text("Raised")
+        row(page, 4).locator("a").click()
+        expect(page.locator("article .place").first).to_have_text("Well 4, Mill Lane")
+        expect(page.locator("article .summary")).not_to_be_empty()
+        for section in (".plots", ".folds", ".history"):
+            expect(page.locator(section)).to_contain_text("annot be read while the database does not answer")
+        page.keyboard.press("a")
+        expect(page.locator(".acts .waiting")).to_contain_text("waits for the engine")
+        for well in (3, 4):
+            expect(row(page, well).locator(".state")).to_contain_text("Acknowledged …")
     expect(page.locator("#away")).to_be_hidden()
     expect(page.locator(".badge")).to_have_text("acknowledged")
-    expect(row(page, 3)).to_have_count(1)
-    live.feeder.values["V-G3"] = 1.0
+    expect(page.locator(".history")).to_contain_text("Acknowledged by li.na")
+    expect(page.locator("[data-away]")).to_have_count(0)
+    expect(page.locator(".plot .own .trace:visible").first).to_be_visible()
+    expect(row(page, 3).locator(".state")).to_have_text("acknowledged · li.na")
+    live.feeder.values.update({"V-G3": 1.0, "V-G4": 1.0})
     expect(page.locator(".badge")).to_have_text("cleared")
     expect(page.locator("#offline")).to_be_hidden()
+    assert page.evaluate("window.unbroken")
 
 
 def test_the_gravest_stays_until_it_is_closed(live: Live, desks: Any) -> None:
@@ -264,8 +299,7 @@ def test_folds_stay_as_they_are(place: Place, chromium: Browser) -> None:
     """News of an alert closes nothing that somebody has opened; keys pass over rows that are folded away."""
     scene = Scene(time.time_ns() - 6 * MINUTE)
     place.store(*scene.everything, raised(time.time_ns() - MINUTE, 4))
-    page = chromium.new_context(locale="en-GB").new_page()
-    page.set_default_timeout(8000)
+    page = blank(chromium)
     sign_in(page, place.port, f"/login?next=/alerts/{scene.cause.alert.id}")
     expect(page.locator("article [data-fold=reports] li").first).to_be_hidden()
     page.locator("article [data-fold=reports] > summary").click()
@@ -290,12 +324,27 @@ def test_folds_stay_as_they_are(place: Place, chromium: Browser) -> None:
     page.context.close()
 
 
+def test_what_cannot_be_done_is_said(place: Place, chromium: Browser) -> None:
+    """A key that has no alert, and an alert that does not come; the next key fetches it."""
+    place.store(raised(time.time_ns() - MINUTE))
+    page = blank(chromium)
+    sign_in(page, place.port, "/login")
+    row(page, 1).wait_for()
+    page.keyboard.press("a")
+    expect(page.locator("#toast.shown")).to_contain_text("No alert is open")
+    page.route("**/parts/alert/*", lambda route: route.fulfill(status=503, body="not now"), times=1)
+    row(page, 1).locator("a").click()
+    expect(page.locator("#toast.shown")).to_contain_text("not now")
+    page.keyboard.press("a")
+    expect(page.locator(".acts .waiting")).to_contain_text("waits for the engine")
+    page.context.close()
+
+
 def test_what_comes_late_does_not_take_the_place_of_what_was_opened(place: Place, chromium: Browser) -> None:
     """The map, or another alert, that was asked for before an alert was opened and comes after it."""
     events = [raised(time.time_ns() - MINUTE, well) for well in (1, 2, 3)]
     place.store(*events)
-    page = chromium.new_context(locale="en-GB").new_page()
-    page.set_default_timeout(8000)
+    page = blank(chromium)
     sign_in(page, place.port, "/login")
     row(page, 1).wait_for()
     held: list[Route] = []

@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 import time
 import tomllib
+from pathlib import Path
 
 import pytest
 
+from console.database import Database
 from console.desk import Filters, State, arranged, folded, state_of
+from console.words import LANGUAGES, Words
 from domain.clock import MINUTE, SECOND
 from domain.commands import Step
 from domain.findings import AlertEventType
@@ -18,6 +21,7 @@ from tests.conftest import ROOT
 from tests.console.alerts import raised, then
 from tests.console.conftest import Place
 from tests.console.scene import Scene
+from tests.flows.command import until
 
 T = 1_764_000_000 * SECOND
 
@@ -86,6 +90,44 @@ def test_causes_that_the_desk_has_forgotten_are_asked_for(place: Place) -> None:
     assert not place.site.watch.view.alerts.keys() & set(pair)
     for one, other in (pair, pair[::-1]):
         assert f'data-open="{other}"' in reader.get(f"/parts/alert/{one}").text
+
+
+@pytest.mark.parametrize("noticed", [False, True])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_is_known_is_shown_while_the_database_is_away(
+    place: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, language: str, noticed: bool
+) -> None:
+    """Whether the watch has noticed it or not: an alert of the desk with its kin, and what of it cannot be read."""
+    scene = Scene(time.time_ns() - 5 * MINUTE)
+    place.store(*scene.everything)
+    reader = place.reader("li.na")
+    reader.post("/language", language=language)
+    cause, consequence = (f"/alerts/{event.alert.id}" for event in (scene.cause, scene.consequence))
+    part = f"/parts/alert/{scene.cause.alert.id}"
+    unknown = "/alerts/6c1f8a52-3d5e-5e0b-9f0a-6d1c0c8f7a11"
+    assert "data-away" not in reader.get(part).text
+    assert reader.get(unknown).status == 404
+
+    gone = Database(f"chdb://{tmp_path}")
+    monkeypatch.setattr(place.site, "database", gone)
+    if noticed:
+        monkeypatch.setattr(place.site.watch, "_database", gone)
+        until(lambda: bool(place.site.watch.view.trouble))
+    for path in (part, cause):
+        answer = reader.get(path)
+        assert answer.status == 200
+        for part in ("cause", "evidence", "consequences", "folds", "history"):
+            assert re.search(f'data-part="{part}"[^>]* data-away', answer.text)
+        # Of the readings, the cameras and the history; the folds have words of their own.
+        assert answer.text.count(Words(language)("alert.away")) == 3
+        for words in ('data-act="acknowledge"', "two reports at Well 1", "Crew 3, +86 558 555 0003"):
+            assert words in answer.text
+        assert f'data-open="{scene.consequence.alert.id}"' in answer.text
+        assert "It smells of gas" not in answer.text
+    detail = reader.get(consequence).text
+    assert f'data-open="{scene.cause.alert.id}"' in detail[detail.index("<article") :]
+    for path in (unknown, f"{unknown}/traces", f"{cause}/traces"):
+        assert reader.get(path).status == 503
 
 
 def test_reports_are_no_markup(place: Place) -> None:
