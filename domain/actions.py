@@ -123,9 +123,9 @@ class Action:
     origin: Origin = field(default=Origin(), compare=False)
 
     @property
-    def order(self) -> tuple[int, int, str]:
-        """The order in which actions count, whatever way they came."""
-        return (self.known, self.ts, str(self.id))
+    def order(self) -> tuple[int, int, str, bytes]:
+        """The order in which actions count, whatever way they came; by all they say, should two bear one id."""
+        return (self.known, self.ts, str(self.id), self.to_json())
 
     @property
     def said(self) -> tuple[int, str]:

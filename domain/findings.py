@@ -112,9 +112,9 @@ class VideoEvent:
     known: int = 0  # as in Finding; set where the record enters
 
     @property
-    def order(self) -> tuple[int, int, str]:
-        """The order in which video events count, whatever way they came."""
-        return (self.known, self.ts, str(self.id))
+    def order(self) -> tuple[int, int, str, float, str, str]:
+        """The order in which video events count, whatever way they came; by all they say, should two bear one id."""
+        return (self.known, self.ts, str(self.id), self.confidence, self.place, self.clip)
 
 
 class AlertEventType(StrEnum):

@@ -55,9 +55,9 @@ class Report:
     origin: Origin = field(default=Origin(), compare=False)
 
     @property
-    def order(self) -> tuple[int, int, str]:
-        """The order in which reports count, whatever way they came."""
-        return (self.known, self.ts, str(self.id))
+    def order(self) -> tuple[int, int, str, bytes]:
+        """The order in which reports count, whatever way they came; by all they say, should two bear one id."""
+        return (self.known, self.ts, str(self.id), self.to_json())
 
     def to_json(self) -> bytes:
         """The message that `parse` reads back as an equal report.

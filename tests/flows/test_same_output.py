@@ -15,7 +15,7 @@ from uuid import UUID
 
 import pytest
 from bytewax.errors import BytewaxRuntimeError
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from domain.actions import Action, Verb
@@ -152,8 +152,22 @@ def _run(stream: Stream, batch: int, workers: int = 1, collected: Collected | No
     return collected
 
 
+#: Two reports of two places at one time that bear one id, in two partitions.
+ONE_ID: Stream = {
+    "p0": [
+        ((T0 + 9000) * MILLISECOND, _report("G1", 7000, 1.0)),
+        ((T0 + 99_000) * MILLISECOND, _reading("G1", 98_000, 1.0)),
+    ],
+    "p1": [
+        ((T0 + 9000) * MILLISECOND, _report("G4", 7000, 1.0)),
+        ((T0 + 99_000) * MILLISECOND, _reading("G4", 98_000, 1.0)),
+    ],
+}
+
+
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(streams)
+@example(ONE_ID)
 def test_batches_and_workers_change_nothing(stream: Stream) -> None:
     """One message at a time on one worker, and large batches on four, give the same tables."""
     straight = _run(stream, batch=10_000).tables()
