@@ -29,7 +29,7 @@ def _first(sensor: Int32s, value: Floats, low: Floats, high: Floats) -> int:
     """The first row that cannot be; how many rows there are when all can."""
     for i in range(len(sensor)):
         at = sensor[i]
-        if value[i] < low[at] or value[i] > high[at]:
+        if not low[at] <= value[i] <= high[at]:  # nor can what is no number
             return i
     return len(sensor)
 
@@ -75,7 +75,7 @@ class Plausible:
             return value
         out = value.copy()
         rest, at = out[first:], sensor[first:]
-        rest[(rest < self._low[at]) | (rest > self._high[at])] = np.nan
+        rest[~((rest >= self._low[at]) & (rest <= self._high[at]))] = np.nan
         return out
 
     def of_first(self, sensor: Int32s, ts: Int64s, value: Floats) -> Floats:
