@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Hashable, Sequence
-from typing import Any
+from collections.abc import Callable, Hashable, Sequence
+from functools import cached_property, partial
+from typing import Any, NamedTuple
 
 import numpy as np
 import orjson
@@ -15,13 +16,13 @@ from domain.city import City, Sensor
 from domain.findings import Finding, Phase, Samples, Verdict
 from domain.identity import identify
 from domain.monitors import Monitor
-from domain.records import Frame, Int32s, Int64s, Panes, Verdicts
+from domain.records import Floats, Frame, Int32s, Int64s, Panes, Verdicts
 from domain.renumbering import Renumbering
 from domain.selection import grouped, selected
 from operators.history import History
 from operators.layout import Layout
 from operators.plausible import Plausible
-from operators.watching import keys
+from operators.watching import Keys, keys
 
 __all__ = ["Bank"]
 
@@ -71,35 +72,33 @@ class Bank:
         """Take a frame's rows in partition order (fast lane)."""
         if not self._watches:
             return None
-        findings: list[Finding] = []
+        drafts: list[_Drafts] = []
         local = self._locals(frame.sensor)
         measured = self._plausible.of_first(local, frame.ts, frame.value)
         for watch in self._watches:
             marks = self._rows(watch, local, frame.ts, frame.value if watch.of_faults else measured)
             if len(marks):
-                known = _known(frame, watch, local, marks)
-                samples = self._history.before(marks, watch.members[marks["slot"]], local, frame.ts, frame.value)
-                findings += watch.findings(marks, known, samples)
-        self._history.push(local, frame.ts, frame.value)
-        return Verdicts(self._shard, None, tuple(findings), recorded=frame.recorded) if findings else None
+                drafts.append(watch.drafts(marks, _known(frame, watch, local, marks)))
+        findings = self._findings(drafts, local, frame.ts, frame.value)
+        return Verdicts(self._shard, None, findings, recorded=frame.recorded) if findings else None
 
     def panes(self, panes: Panes) -> Verdicts:
         """Take closed panes, then let event time come to their end (pane lane)."""
-        findings: list[Finding] = []
+        drafts: list[_Drafts] = []
         local = self._locals(panes.sensor) if self._watches else panes.sensor
         measured = self._plausible.of(local, panes.value) if self._watches else panes.value
         for watch in self._watches:
             marks = self._rows(watch, local, panes.ts, panes.value if watch.of_faults else measured)
-            findings += self._found(watch, marks, local, panes)
+            if len(marks):
+                drafts.append(watch.drafts(marks, marks["ts"]))
             marks = self._buffer(2 * watch.slots)
             marks = marks[: watch.detector.advance(panes.upto, marks)]
-            findings += self._found(watch, marks, local, panes)
-        if self._watches:
-            self._history.push(local, panes.ts, panes.value)
+            if len(marks):
+                drafts.append(watch.drafts(marks, marks["ts"]))
         return Verdicts(
             self._shard,
             panes.upto,
-            tuple(findings),
+            self._findings(drafts, local, panes.ts, panes.value) if self._watches else (),
             panes.video,
             panes.recorded,
             panes.ended,
@@ -111,11 +110,15 @@ class Bank:
     def _locals(self, sensor: Int32s) -> Int32s:
         return sensor if self._whole else self._local_of[sensor]
 
-    def _found(self, watch: _Watch, marks: Marks, local: Int32s, panes: Panes) -> list[Finding]:
-        if not len(marks):
-            return []
-        samples = self._history.before(marks, watch.members[marks["slot"]], local, panes.ts, panes.value)
-        return watch.findings(marks, marks["ts"], samples)
+    def _findings(self, drafts: list[_Drafts], local: Int32s, ts: Int64s, value: Floats) -> tuple[Finding, ...]:
+        """Let the history take rows, and say of everything that was found in them what had been read before it."""
+        if not drafts:
+            self._history.push(local, ts, value)
+            return ()
+        at, until = (np.concatenate(column) for column in zip(*((one.at, one.until) for one in drafts), strict=True))
+        samples = self._history.push(local, ts, value, at, until)
+        made = (make for one in drafts for make in one.made)
+        return tuple([make(before) for make, before in zip(made, samples, strict=True)])
 
     def _rows(self, watch: _Watch, local: Int32s, ts: Int64s, value: np.ndarray[Any, Any]) -> Marks:
         if not len(ts):
@@ -154,6 +157,14 @@ class Bank:
             )
 
 
+class _Drafts(NamedTuple):
+    """Findings that lack their samples, and sensor (among the shard's own) and time of each."""
+
+    made: list[Callable[[Samples], Finding]]
+    at: Int32s
+    until: Int64s
+
+
 class _Watch:
     """One monitor's detector over the sensors it selects in one shard."""
 
@@ -167,7 +178,7 @@ class _Watch:
         self.members = np.flatnonzero(slot_of >= 0).astype(np.int32)
         self._ids = [sensor.id for sensor in sensors]
         self._config = type(detector).config_hash(detector.params)
-        self._keys = keys(type(detector), self._config, sensors)
+        self._sensors = sensors
         self._params = orjson.dumps(detector.params.written()).decode()
 
     @classmethod
@@ -187,15 +198,20 @@ class _Watch:
         detector = registry.build(monitor.detector, monitor.params, low, high, rate, unit, group)
         return cls(monitor, sensors, slot_of, detector)
 
-    def findings(self, marks: Marks, known: Int64s, samples: Sequence[Samples]) -> list[Finding]:
-        """Marks of a kernel as findings."""
+    @cached_property
+    def _keys(self) -> Keys:
+        return keys(type(self.detector), self._config, self._sensors)  # nobody asks where no state is kept
+
+    def drafts(self, marks: Marks, known: Int64s) -> _Drafts:
+        """Marks of a kernel as findings, but for the readings before them."""
         monitor = self.monitor
-        out = []
+        made: list[Callable[[Samples], Finding]] = []
         for i, (mark, at) in enumerate(zip(marks.tolist(), known.tolist(), strict=True)):
             slot, phase, grade, reason, ts, onset, score, threshold, value, baseline = mark
             sensor = self._ids[slot]
-            out.append(
-                Finding(
+            made.append(
+                partial(
+                    Finding,
                     identify("finding", monitor.name, self._config, sensor, onset),
                     _PHASES[phase],
                     monitor.name,
@@ -214,10 +230,9 @@ class _Watch:
                     value,
                     baseline,
                     self._params,
-                    samples[i],
                 )
             )
-        return out
+        return _Drafts(made, self.members[marks["slot"]], marks["ts"].copy())
 
     def _words(self, reason: int, slot: int, i: int) -> str:
         """The reason; of several sensors together, with how much each of them has to do with it."""

@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from detectors.contract import MARK, Marks
 from detectors.kernels import LIMIT
 from domain.findings import Samples
 from domain.records import Floats, Int32s, Int64s
@@ -28,8 +27,7 @@ STATE: Final = np.dtype(
 )
 
 _NO_SENSORS: Final = np.empty(0, np.int32)
-
-
+_NO_TIMES: Final = np.empty(0, np.int64)
 _ONE: Final = np.ones(1, np.bool_)
 
 
@@ -45,37 +43,39 @@ class History:
     def __init__(self, slot_of: Int32s) -> None:
         self._slot_of = slot_of
         self._rings = np.zeros(int(slot_of.max(initial=-1)) + 1, STATE)
-        self._ahead = np.full(len(self._rings), -1, np.int32)  # while something is cut: where its ring's copy is
+        self._where = slot_of.copy()  # while something is cut, -2 - g where marks of group g are made
         # Compile what the first finding would otherwise wait for.
-        self.before(np.empty(0, MARK), _NO_SENSORS, _NO_SENSORS, np.empty(0, np.int64), np.empty(0))
+        self._cut(_NO_SENSORS, _NO_TIMES, np.empty(0), _NO_SENSORS, _NO_TIMES)
 
-    def push(self, sensor: Int32s, ts: Int64s, value: Floats) -> None:
-        """Take rows, `sensor` among the shard's own, once everything that was found in them has been cut out."""
-        _push(self._rings, self._slot_of, sensor, ts, value)
-
-    def before(self, marks: Marks, at: Int32s, sensor: Int32s, ts: Int64s, value: Floats) -> list[Samples]:
-        """What each mark's sensor had said before it: rows that were pushed, then those that are about to be.
+    def push(
+        self, sensor: Int32s, ts: Int64s, value: Floats, at: Int32s = _NO_SENSORS, until: Int64s = _NO_TIMES
+    ) -> list[Samples]:
+        """Take rows; return, of each mark that was made in or right after them, what its sensor had said before it.
 
         Parameters
         ----------
-        marks
-            What was found, by a detector or as a deadline, in or right after the rows.
-        at
-            Sensor of each mark, among the shard's own. Shape (marks,).
+        sensor, at
+            Sensor of each row and of each mark, among the shard's own. Shapes (rows,) and (marks,).
+        until
+            Time of each mark, ns. Shape (marks,).
         """
-        slots = self._slot_of[at]
-        order = np.lexsort((marks["ts"], slots))
-        slots = slots[order]
-        first = np.flatnonzero(np.concatenate((_ONE[: len(slots)], slots[1:] != slots[:-1], _ONE)))
-        slots = slots[first[:-1]]
-        ahead = self._rings[slots]  # a copy, which runs ahead
-        self._ahead[slots] = np.arange(len(slots), dtype=np.int32)
-        count = np.empty(len(marks), np.int64)
-        cut_ts, cut_value = np.empty((len(marks), LENGTH), np.int64), np.empty((len(marks), LENGTH))
-        until = marks["ts"][order]
-        _cut(ahead, self._ahead, self._slot_of, sensor, ts, value, until, first, count, cut_ts, cut_value)
-        self._ahead[slots] = -1
-        found: list[Samples] = [Samples()] * len(marks)
+        if len(at):
+            return self._cut(sensor, ts, value, at, until)
+        _push(self._rings, self._slot_of, sensor, ts, value)
+        return []
+
+    def _cut(self, sensor: Int32s, ts: Int64s, value: Floats, at: Int32s, until: Int64s) -> list[Samples]:
+        order = np.lexsort((until, at))
+        at = at[order]
+        first = np.flatnonzero(np.concatenate((_ONE[: len(at)], at[1:] != at[:-1], _ONE)))
+        groups = at[first[:-1]]  # the sensors of the marks
+        slots = self._slot_of[groups]
+        self._where[groups] = -2 - np.arange(len(groups), dtype=np.int32)
+        count = np.empty(len(at), np.int64)
+        cut_ts, cut_value = np.empty((len(at), LENGTH), np.int64), np.empty((len(at), LENGTH))
+        _push_and_cut(self._rings, self._where, sensor, ts, value, slots, first, until[order], count, cut_ts, cut_value)
+        self._where[groups] = slots
+        found: list[Samples] = [Samples()] * len(at)
         for k, i in enumerate(order.tolist()):
             n = int(count[k])
             found[i] = Samples(cut_ts[k, :n].tobytes(), cut_value[k, :n].tobytes())
@@ -125,34 +125,39 @@ def _take(ring: Any, before: int, ts: Int64s, value: Floats) -> int:
 
 
 @njit(nogil=True, cache=True)
-def _cut(
+def _push_and_cut(
     rings: Any,
-    ring_of: Int32s,
-    slot_of: Int32s,
+    where: Int32s,
     sensor: Int32s,
     ts: Int64s,
     value: Floats,
-    until: Int64s,
+    slots: Int32s,
     first: Int64s,
+    until: Int64s,
     count: Int64s,
-    out_ts: npt.NDArray[np.int64],
-    out_value: npt.NDArray[np.float64],
+    cut_ts: npt.NDArray[np.int64],
+    cut_value: npt.NDArray[np.float64],
 ) -> None:
-    """Push rows and cut out each mark's readings on the way; ring r has the marks `first[r]:first[r + 1]`, by time."""
+    """Push rows and cut out each mark's readings on the way; group g is of `slots[g]`, its marks by time."""
     next = first.copy()
+    count[:] = -1
     for i in range(len(ts)):
-        slot = slot_of[sensor[i]]
-        r = ring_of[slot] if slot >= 0 else -1
-        if r < 0:
+        slot = where[sensor[i]]
+        if slot == -1:
             continue
-        while next[r] < first[r + 1]:
-            k = next[r]
-            # A row that no history takes up tells nothing of how far a sensor's time has come, but for its own mark.
-            if not (ts[i] == until[k] or (ts[i] > until[k] and abs(value[i]) <= LIMIT)):
-                break
-            count[k] = _take(rings[r], until[k], out_ts[k], out_value[k])
-            next[r] += 1
-        _put(rings[r], ts[i], value[i])
-    for r in range(len(rings)):
-        for k in range(next[r], first[r + 1]):
-            count[k] = _take(rings[r], until[k], out_ts[k], out_value[k])
+        if slot < -1:
+            g = -2 - slot
+            slot = slots[g]
+            for k in range(next[g], first[g + 1]):
+                if until[k] > ts[i]:
+                    break
+                # What no history takes up tells nothing of how far a sensor's time has come, but for its own marks.
+                if count[k] < 0 and (until[k] == ts[i] or abs(value[i]) <= LIMIT):
+                    count[k] = _take(rings[slot], until[k], cut_ts[k], cut_value[k])
+            while next[g] < first[g + 1] and count[next[g]] >= 0:
+                next[g] += 1
+        _put(rings[slot], ts[i], value[i])
+    for g in range(len(slots)):
+        for k in range(next[g], first[g + 1]):
+            if count[k] < 0:
+                count[k] = _take(rings[slots[g]], until[k], cut_ts[k], cut_value[k])
