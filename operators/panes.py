@@ -15,7 +15,7 @@ import numpy as np
 from numba import njit
 
 from domain.actions import Action
-from domain.clock import NEVER, floor_to
+from domain.clock import END, NEVER, floor_to
 from domain.findings import VideoEvent
 from domain.records import Floats, Frame, Int32s, Int64s, LateRows, Panes
 from domain.renumbering import Renumbering
@@ -37,7 +37,7 @@ Ordered = tuple[Int32s, Int64s, Floats, Int64s, Int32s, Int64s, int]
 
 
 class _Piece(NamedTuple):
-    """Rows that arrived together; when the first and the last of them were is asked again at every closing."""
+    """Rows that arrived together, and when the first and the last of them were."""
 
     rows: Rows
     first: int
@@ -46,6 +46,12 @@ class _Piece(NamedTuple):
     @classmethod
     def of(cls, rows: Rows) -> _Piece:
         return cls(rows, int(rows[1].min()), int(rows[1].max()))
+
+    def after(self, upto: int) -> _Piece:
+        """What stays when all before `upto` is gone: the same, until no more than half of it does."""
+        if self.first >= upto or 2 * _count(self.rows[1], upto, END) > len(self.rows[1]):
+            return self
+        return _Piece.of(_between([self], upto, END))
 
 
 class PaneStore:
@@ -150,20 +156,9 @@ class PaneStore:
 
     def _take_rows(self, upto: int) -> Rows:
         """Rows of the closing panes; what belongs to later ones stays."""
-        taken: list[Rows] = []
-        for p, pieces in enumerate(self._open):
-            stays: list[_Piece] = []
-            for piece in pieces:
-                if piece.last < upto:
-                    taken.append(piece.rows)
-                elif piece.first >= upto:
-                    stays.append(piece)
-                else:
-                    early, late = _split(*piece.rows, upto)
-                    taken.append(early)
-                    stays.append(_Piece.of(late))
-            self._open[p] = stays
-        return _concatenate(taken)
+        closing = [piece for pieces in self._open for piece in pieces if piece.first < upto]
+        self._open = [[piece.after(upto) for piece in pieces if piece.last >= upto] for pieces in self._open]
+        return _between(closing, self._closed, upto)
 
     def snapshot(self) -> dict[str, Any]:
         """State to go on from; arrays are never changed in place once they are here, so they need no copy."""
@@ -173,7 +168,7 @@ class PaneStore:
             "recorded": self._recorded,
             "watermark": self._watermark.copy(),
             "ended": self._ended.copy(),
-            "open": [_concatenate([piece.rows for piece in pieces]) for pieces in self._open],
+            "open": [_between(pieces, self._closed, END) for pieces in self._open],
             "video": list(self._video),
             "actions": list(self._actions),
             "reports": list(self._reports),
@@ -212,28 +207,43 @@ def _known(records: list[Known], upto: int | None) -> tuple[tuple[Known, ...], l
     return tuple(sorted(early, key=lambda record: record.order)), rest
 
 
+def _between(pieces: Sequence[_Piece], since: int, upto: int) -> Rows:
+    """All rows from `since` to before `upto`, in order."""
+    if all(since <= piece.first and piece.last < upto for piece in pieces):
+        return _concatenate([piece.rows for piece in pieces])
+    n, at = sum(_count(piece.rows[1], since, upto) for piece in pieces), 0
+    sensor, ts, value = np.empty(n, np.int32), np.empty(n, np.int64), np.empty(n, np.float64)
+    for piece in pieces:
+        at = _append(*piece.rows, since, upto, at, sensor, ts, value)
+    return sensor, ts, value
+
+
 @njit(nogil=True, cache=True)
-def _split(sensor: Int32s, ts: Int64s, value: Floats, upto: int) -> tuple[Rows, Rows]:
-    """Rows before `upto`, and the rest, each in the order they had."""
-    n = len(ts)
-    early = 0
-    for i in range(n):
-        early += ts[i] < upto
-    a_sensor, a_ts, a_value = np.empty(early, np.int32), np.empty(early, np.int64), np.empty(early, np.float64)
-    b_sensor, b_ts, b_value = (
-        np.empty(n - early, np.int32),
-        np.empty(n - early, np.int64),
-        np.empty(n - early, np.float64),
-    )
-    a = b = 0
-    for i in range(n):
-        if ts[i] < upto:
-            a_sensor[a], a_ts[a], a_value[a] = sensor[i], ts[i], value[i]
-            a += 1
-        else:
-            b_sensor[b], b_ts[b], b_value[b] = sensor[i], ts[i], value[i]
-            b += 1
-    return (a_sensor, a_ts, a_value), (b_sensor, b_ts, b_value)
+def _count(ts: Int64s, since: int, upto: int) -> int:
+    n = 0
+    for i in range(len(ts)):
+        n += (ts[i] >= since) & (ts[i] < upto)
+    return n
+
+
+@njit(nogil=True, cache=True)
+def _append(
+    sensor: Int32s,
+    ts: Int64s,
+    value: Floats,
+    since: int,
+    upto: int,
+    at: int,
+    to_sensor: Int32s,
+    to_ts: Int64s,
+    to_value: Floats,
+) -> int:
+    """Write rows from `since` to before `upto` to other columns, from row `at` on; return where they end."""
+    for i in range(len(ts)):
+        if since <= ts[i] < upto:
+            to_sensor[at], to_ts[at], to_value[at] = sensor[i], ts[i], value[i]
+            at += 1
+    return at
 
 
 def _concatenate(pieces: list[Rows]) -> Rows:
@@ -279,15 +289,13 @@ def _bucket(
     locals = len(members)
     key = np.empty(n, np.int32)
     count = np.zeros(panes * locals + 1, np.int32)
-    inverse = 1.0 / interval
+    start, before = base, np.int64(0)  # of the pane at hand: rows come more or less in order of time
     for i in range(n):
-        since = ts[i] - base
-        pane = np.int64(since * inverse)  # a division without a divide; one off at most, mended below
-        if (pane + 1) * interval <= since:
-            pane += 1
-        elif pane * interval > since:
-            pane -= 1
-        k = pane * locals + local_of[sensor[i]]
+        since = ts[i] - start
+        if since < 0 or since >= interval:
+            pane = (ts[i] - base) // interval
+            start, before = base + pane * interval, pane * locals
+        k = before + local_of[sensor[i]]
         key[i] = k
         count[k + 1] += 1
     segments = 0

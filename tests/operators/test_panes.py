@@ -132,3 +132,16 @@ def test_a_quiet_partition_holds_panes_open_until_it_ends() -> None:
     panes = store.take([empty(0, 1, T0 + 2 * SECOND, ended=True)])
     assert panes is not None
     assert (panes.upto, panes.ended) == (T0 + 5 * SECOND, False)
+
+
+def test_what_is_gone_is_let_go() -> None:
+    """Rows that are far ahead of the others they came with keep no more than as many of these in memory."""
+    store = _store(0)
+    sensor = np.zeros(100, np.int32)
+    ts = T0 + np.array([*range(90), *range(90_000, 90_010)], np.int64) * 1_000_000
+    store.take([Frame(0, 0, T0, T0, sensor, ts, np.zeros(100)), empty(0, 1, T0 + 60 * SECOND)])
+    panes = store.take([empty(0, 0, T0 + SECOND)])
+    assert panes is not None
+    assert panes.ts.tolist() == ts[:90].tolist()
+    ((piece,), _) = store._open
+    assert piece.rows[1].tolist() == ts[90:].tolist()
