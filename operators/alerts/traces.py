@@ -28,7 +28,7 @@ class Traces:
     """Remembers what findings brought along; `state` is all of it."""
 
     def __init__(self) -> None:
-        self.state: dict[Key, Trace] = {}
+        self.state: dict[Key, Trace | Finding] = {}  # most findings become no alert: they are kept as they came
 
     def note(self, finding: Finding) -> None:
         """A finding began or changed."""
@@ -36,7 +36,10 @@ class Traces:
             return
         key = (finding.sensor, finding.monitor)
         before = self.state.pop(key, None)
-        self.state[key] = _trace(finding, before if before and before.onset == finding.onset else None)
+        if before is not None and before.onset == finding.onset:
+            self.state[key] = _trace(finding, _seen(before))
+        else:
+            self.state[key] = finding
         if len(self.state) > REMEMBERED:
             del self.state[next(iter(self.state))]
 
@@ -49,10 +52,14 @@ class Traces:
                 break
             key = (sign.source, sign.by)
             fresh = self.state.get(key)
-            trace = fresh if fresh is not None and fresh.onset == sign.onset else known.get(key)
+            trace = _seen(fresh) if fresh is not None and fresh.onset == sign.onset else known.get(key)
             if trace is not None:
                 found.append(trace)
         return tuple(found)
+
+
+def _seen(found: Trace | Finding) -> Trace:
+    return _trace(found, None) if isinstance(found, Finding) else found
 
 
 def _trace(finding: Finding, before: Trace | None) -> Trace:
