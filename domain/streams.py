@@ -19,9 +19,12 @@ class Partition(ABC):
     prompt
         Whether it tells what happens as it happens and may have nothing to tell for days: nothing late is waited for,
         and that it is silent says nothing.
+    most
+        More messages are not wanted in one poll, as whoever reads says; a source may do as it likes.
     """
 
     prompt: bool = False
+    most: int = 2**31
 
     @abstractmethod
     def poll(self) -> RawBatch | Columns | None:

@@ -23,7 +23,7 @@ from simulators.source import SimulatedCity
 from sources.journal import WithJournal
 from sources.kafka import KafkaSource, parse_start
 from sources.pipe import PipeSource
-from sources.recorded import open_recording
+from sources.recorded import BATCH, open_recording
 
 __all__ = ["is_live", "open_stream"]
 
@@ -39,7 +39,7 @@ def open_stream(
     stream: str,
     city: City,
     *,
-    batch: int = 4096,
+    batch: int = BATCH,
     speed: float | None = None,
     until_end: bool = False,
     stop: Event | None = None,

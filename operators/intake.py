@@ -28,13 +28,16 @@ from operators.route import future_letters, route
 from operators.silence import SilenceWatch
 from operators.stamp import PartitionClock, Stamps
 
-__all__ = ["PartitionIntake"]
+__all__ = ["AT_ONCE", "PartitionIntake"]
 
 #: An engine's clock may lag the broker's by this much before a tick could close a pane too early.
 TICK_MARGIN: Final = 2000 * MILLISECOND
 
 #: ... or, where it is this machine's clock that tells both, only so long as it takes to write a line.
 PROMPT_MARGIN: Final = 200 * MILLISECOND
+
+#: Readings that are best worked on at once: fewer cost more each, and many more do not stay in a processor's caches.
+AT_ONCE: Final = 131_072
 
 _NO_INTS: Final = np.empty(0, np.int64)
 _NO_SENSORS: Final = np.empty(0, np.int32)
@@ -123,6 +126,7 @@ class PartitionIntake:
 
     def _take(self, batch: RawBatch | Columns) -> list[Frame | DeadLetter]:
         rows = self._decoder.decode(batch)
+        self._partition.most = max(1, AT_ONCE * len(batch) // max(1, len(rows)))
         stamps = self._clock.stamp(rows, batch.recorded)
         self.recorded = int(stamps.recorded[-1])
         out: list[Frame | DeadLetter] = list(rows.dead)

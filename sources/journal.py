@@ -142,6 +142,7 @@ class _Heard(Partition):
         beside.open += 1
 
     def poll(self) -> RawBatch | Columns | None:
+        self._partition.most = self.most
         try:
             batch = self._partition.poll()
         except StopIteration:

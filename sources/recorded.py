@@ -22,17 +22,20 @@ from sources.parquet import MESSAGES, columns_of, read_messages, read_readings
 from sources.texts import UNREADABLE, natural, texts_of
 from sources.wide_csv import read_wide_csv
 
-__all__ = ["Recording", "files_of", "open_recording"]
+__all__ = ["BATCH", "Recording", "files_of", "open_recording"]
 
 #: Files of a folder that hold data; others (read-me, licence) are passed over.
 DATA: Final = re.compile(r"\.(csv|ndjson|jsonl|json|parquet)(\.gz|\.zip)?$|\.zip$", re.IGNORECASE)
+
+#: Most messages in one poll of what need not be waited for.
+BATCH: Final = 65_536
 
 #: Files that are NDJSON by their name, even if they are empty or begin with a line that is none.
 NDJSON: Final = re.compile(r"\.(ndjson|jsonl)(\.gz|\.zip)?$", re.IGNORECASE)
 
 
 def open_recording(
-    path: str | Path, city: City, *, batch: int = 4096, speed: float | None = None, chain: bool = False
+    path: str | Path, city: City, *, batch: int = BATCH, speed: float | None = None, chain: bool = False
 ) -> Recording:
     """Open a recorded stream; its format is told by its content.
 
@@ -83,7 +86,7 @@ class Recording(Source):
     """A recorded stream: named partitions, each with what reads it."""
 
     def __init__(
-        self, chunks: Mapping[str, Chunks], batch: int = 4096, pacer: Pacer | None = None, *, gapless: bool = False
+        self, chunks: Mapping[str, Chunks], batch: int = BATCH, pacer: Pacer | None = None, *, gapless: bool = False
     ) -> None:
         if batch < 1:
             raise SourceError(f"expected at least 1 message in a batch, got {batch}")
@@ -120,7 +123,7 @@ class RecordedPartition(Partition):
         """The next messages; None when none is due yet. Raises StopIteration at the end, SourceError."""
         while self._chunk is None or self._at == len(self._chunk):
             self._next_chunk()
-        last = min(self._at + self._batch, len(self._chunk))
+        last = min(self._at + self._batch, self._at + self.most, len(self._chunk))
         if self._pacer:
             last = self._at + self._pacer.due(self._due[self._at : last])
             if last == self._at:

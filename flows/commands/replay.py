@@ -30,6 +30,7 @@ from flows.run import Cluster, stopping
 from sinks.clickhouse.client import Dsn, connect, drop_database
 from sinks.clickhouse.read import alerts_of, orders_of, rows_per_table
 from sources.journal import WithJournal
+from sources.recorded import BATCH
 from workbench.labels import Score, events_of, score
 from workbench.monitors import monitors_for
 from workbench.recordings import is_database, opened, records_of
@@ -59,7 +60,7 @@ def replay(
     since: Annotated[datetime | None, typer.Option(help="Of a database: from this time on (UTC).")] = None,
     until: Annotated[datetime | None, typer.Option(help="Of a database: up to this time (UTC).")] = None,
     speed: Annotated[float | None, typer.Option(help="Times real time; by default as fast as it goes.")] = None,
-    batch: Annotated[int, typer.Option(min=1, help="Messages in one poll; no result depends on it.")] = 4096,
+    batch: Annotated[int, typer.Option(min=1, help="Messages in one poll; no result depends on it.")] = BATCH,
     workers: Workers = 1,
     journal: Annotated[Path | None, typer.Option(help="What people did meanwhile.", metavar="PATH")] = None,
     alerts: Annotated[int, typer.Option(help="Alerts to list.")] = 10,

@@ -22,7 +22,7 @@ from domain.settings import EngineSettings
 from domain.streams import Partition, Source
 from operators.decode import Decoder
 from operators.inlet import Intake
-from operators.intake import PROMPT_MARGIN, TICK_MARGIN, PartitionIntake
+from operators.intake import AT_ONCE, PROMPT_MARGIN, TICK_MARGIN, PartitionIntake
 from operators.layout import Layout
 from operators.pace import AHEAD
 from tests.operators.streams import T0, city
@@ -158,6 +158,18 @@ def test_a_report_comes_to_one_shard_and_none_from_the_future() -> None:
     (letter,) = (item for item in found if isinstance(item, DeadLetter))
     assert (letter.reason, letter.payload) == ("from-the-future", ahead.to_json())
     assert letter.detail.startswith("citizen's report at ")
+
+
+def test_as_much_is_asked_for_as_is_best_worked_on() -> None:
+    """In messages, by what the last ones held."""
+    packet = json.dumps({"sensor": "S0", "t0": T0 // 1_000_000, "hz": 10, "v": [1.0] * 100}).encode()
+    given = Given(_batch((1, _json("S0", 1)), (1, b"{")), _batch((1, packet)), _batch((1, b"{")))
+    intake = _intake(given)
+    asked = []
+    for _ in range(3):
+        intake.next()
+        asked.append(given.most)
+    assert asked == [2 * AT_ONCE, AT_ONCE // 100, AT_ONCE]
 
 
 def test_a_stream_that_cannot_be_heard_does_not_tick_on() -> None:

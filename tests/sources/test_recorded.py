@@ -130,6 +130,11 @@ def test_batches_and_resuming_do_not_matter(make: Callable[[Path], Path], tmp_pa
     assert whole
     for batch in (1, 3):
         assert read(open_recording(path, CITY, batch=batch)) == whole
+    source = open_recording(path, CITY)
+    for name in {message[0] for message in whole}:
+        partition = source.open(name, None)
+        partition.most = 1
+        assert len(messages(partition.poll())) == 1  # type: ignore[arg-type]
     source = open_recording(path, CITY, batch=1)
     for name in source.partitions():
         of_it = [message for message in whole if message[0] == name]
