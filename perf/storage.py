@@ -34,7 +34,7 @@ from perf.peers.job import generate
 from perf.report import Report, by_itself
 from sinks.clickhouse.client import connect
 from sinks.clickhouse.schema import ensure_schema
-from sinks.clickhouse.tables import AGGREGATES
+from sinks.clickhouse.tables import BLOCK_TABLES
 
 __all__ = ["run"]
 
@@ -88,7 +88,7 @@ def kept(client: Client) -> int:
 def merge(client: Client) -> float:
     """Seconds that it takes to merge all parts of a day into one, in every table of blocks."""
     start = time.perf_counter()
-    for table in ("readings_packed", *(f"{name}_stored" for name in AGGREGATES.values())):
+    for table in BLOCK_TABLES:
         client.command(f"OPTIMIZE TABLE {table} FINAL")
     return time.perf_counter() - start
 

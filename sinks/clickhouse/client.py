@@ -25,6 +25,7 @@ from clickhouse_connect.driver import create_client
 from clickhouse_connect.driver.binding import quote_identifier
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError
+from clickhouse_connect.driver.httpclient import HttpClient
 
 from domain.errors import ConfigError, Problem, SinkError, SinkRefused
 
@@ -35,6 +36,7 @@ __all__ = [
     "code_of",
     "connect",
     "drop_database",
+    "embedded",
     "note_of",
     "owner_of",
     "served",
@@ -140,6 +142,11 @@ def connect(
             )
     client.database = target.database
     return client
+
+
+def embedded(client: Client) -> bool:
+    """Whether a client's engine is the one inside this process."""
+    return not isinstance(client, HttpClient)
 
 
 def _embedded(target: Dsn, settings: dict[str, str | int]) -> Client:

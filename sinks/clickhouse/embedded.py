@@ -16,7 +16,8 @@ from itertools import groupby
 from typing import Final
 
 from clickhouse_connect.driver.client import Client
-from clickhouse_connect.driver.httpclient import HttpClient
+
+from sinks.clickhouse.client import embedded
 
 __all__ = ["NUMBERS", "adapt"]
 
@@ -26,7 +27,7 @@ NUMBERS: Final = "CODEC(ALP, LZ4)"
 
 def adapt(client: Client, tables: Sequence[str]) -> None:
     """From now on store the blocks of these tables so, where the client's engine is the embedded one."""
-    if isinstance(client, HttpClient):
+    if not embedded(client):
         return
     names = ", ".join(f"'{table}'" for table in tables)
     numbers = client.query(

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from clickhouse_connect.driver.client import Client
-from clickhouse_connect.driver.httpclient import HttpClient
 
 from domain import metrics
-from sinks.clickhouse.client import translated
+from sinks.clickhouse.client import embedded, translated
 from sinks.clickhouse.native import Column, Run, runs
 
 __all__ = ["Insert", "Reader"]
@@ -56,7 +55,7 @@ class Insert:
         """Store it; raises SinkRefused where the rows or the table are to blame, SinkError where something may pass."""
         settings: dict[str, Any] = _SETTINGS | ({"insert_deduplication_token": self.token} if self.token else {})
         # The embedded engine reads from a file, into which the runs can go as they are.
-        block: Any = self.data if isinstance(client, HttpClient) else Reader(self.runs)
+        block: Any = Reader(self.runs) if embedded(client) else self.data
         with translated(patient=True):
             client.raw_insert(self.table, self.columns, block, settings, fmt="Native")
         metrics.SINK_ROWS.labels("clickhouse", self.table).inc(self.rows)

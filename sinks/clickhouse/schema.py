@@ -19,7 +19,7 @@ from sinks.clickhouse.client import translated
 from sinks.clickhouse.embedded import adapt
 from sinks.clickhouse.migrations import MIGRATIONS, VERSION
 from sinks.clickhouse.native import Column, Dictionary, encode
-from sinks.clickhouse.tables import AGGREGATES
+from sinks.clickhouse.tables import AGGREGATES, BLOCK_TABLES
 
 __all__ = [
     "AGGREGATES",
@@ -56,7 +56,7 @@ def ensure_schema(client: Client) -> int:
                 # A step that was interrupted is taken up again where it stopped.
                 client.command(_CREATE.sub(r"\g<0> IF NOT EXISTS", statement, count=1))
             client.command(f"INSERT INTO schema_version VALUES ({version})")
-        adapt(client, ("readings_packed", *(f"{table}_stored" for table in AGGREGATES.values())))
+        adapt(client, BLOCK_TABLES)
     return found
 
 

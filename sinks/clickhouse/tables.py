@@ -11,10 +11,13 @@ from typing import Final
 
 from domain.clock import HOUR, MILLISECOND, MINUTE, SECOND
 
-__all__ = ["AGGREGATES", "ALERTS", "CITY", "HEALTH", "NAME", "TABLES", "TIME_NS"]
+__all__ = ["AGGREGATES", "ALERTS", "BLOCK_TABLES", "CITY", "HEALTH", "NAME", "TABLES", "TIME_NS"]
 
 #: The table of each aggregation period in nanoseconds; `<table>_stored` is what blocks go to, `<table>` what one reads.
 AGGREGATES: Final = {SECOND: "aggregates_1s", MINUTE: "aggregates_1m", HOUR: "aggregates_1h"}
+
+#: The tables that blocks go to.
+BLOCK_TABLES: Final = ("readings_packed", *(f"{table}_stored" for table in AGGREGATES.values()))
 
 #: Repeats of the last so many blocks of a table are recognised.
 DEDUPLICATION_WINDOW: Final = 10_000
