@@ -26,6 +26,7 @@ from domain.kafka import advice, bootstrap, security
 from domain.records import RawBatch
 from domain.streams import Partition, Source
 from sources.kafka_ends import Ends
+from sources.kafka_errors import ABSENT, NoTopic, passing, telling
 
 __all__ = ["KafkaPartition", "KafkaSource", "Start", "parse_start"]
 
@@ -40,33 +41,6 @@ _ANSWER: Final = 10.0
 #: Seconds between two looks for a topic that is not there yet, and after how many of them it is told of again.
 _LOOK: Final = 1.0
 _REMIND: Final = 30
-
-#: Errors that end by themselves once a broker is back, whatever librdkafka's `retriable` says.
-_TRANSIENT: Final = frozenset(
-    {
-        KafkaError._TRANSPORT,
-        KafkaError._ALL_BROKERS_DOWN,
-        KafkaError._RESOLVE,
-        KafkaError._TIMED_OUT,
-        KafkaError.LEADER_NOT_AVAILABLE,
-        KafkaError.NOT_LEADER_FOR_PARTITION,
-        KafkaError.FENCED_LEADER_EPOCH,
-        KafkaError.UNKNOWN_LEADER_EPOCH,
-        KafkaError.REPLICA_NOT_AVAILABLE,
-        KafkaError.BROKER_NOT_AVAILABLE,
-        KafkaError.REQUEST_TIMED_OUT,
-        KafkaError.NETWORK_EXCEPTION,
-        KafkaError.KAFKA_STORAGE_ERROR,
-        KafkaError.OFFSET_NOT_AVAILABLE,
-    }
-)
-
-#: Errors of a topic that is not there, or is just being made.
-_ABSENT: Final = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError.LEADER_NOT_AVAILABLE)
-
-
-class _NoTopic(SourceError):
-    """A topic is not there, or not yet."""
 
 
 def parse_start(text: str) -> Start:
@@ -96,18 +70,8 @@ def _metadata(consumer: Consumer, topic: str, complaints: Sequence[KafkaError]) 
             return consumer.list_topics(topic, timeout=1.0).topics[topic]
         except KafkaException:
             consumer.poll(0)  # lets it say why
-            if monotonic() > deadline or not all(map(_passing, complaints)):
+            if monotonic() > deadline or not all(map(passing, complaints)):
                 raise
-
-
-def _passing(error: KafkaError) -> bool:
-    """Whether an error ends by itself."""
-    return error.retriable() or error.code() in _TRANSIENT
-
-
-def _telling(errors: Sequence[KafkaError]) -> KafkaError:
-    """The error that says most: a refusal rather than that nobody answers."""
-    return next((error for error in errors if not _passing(error)), errors[-1])
 
 
 def _count_gap(partition: str, missing: int) -> None:
@@ -192,7 +156,7 @@ class KafkaSource(Source):
         while self._partitions is None:
             try:
                 self._partitions = tuple(self.refresh())
-            except _NoTopic as error:
+            except NoTopic as error:
                 if self._stop is None:
                     raise
                 if looks % _REMIND == 0:
@@ -214,8 +178,8 @@ class KafkaSource(Source):
                     raise KafkaException(found.error)
                 names += (f"{topic}/{number}" for number in sorted(found.partitions))
         except KafkaException as error:
-            cause = _telling([*complaints, error.args[0]])
-            raise self.failure(topic, cause, _NoTopic if cause.code() in _ABSENT else SourceError) from error
+            cause = telling([*complaints, error.args[0]])
+            raise self.failure(topic, cause, NoTopic if cause.code() in ABSENT else SourceError) from error
         finally:
             consumer.close()
         return names
@@ -369,7 +333,7 @@ class KafkaPartition(Partition):
 
     def _on_error(self, error: KafkaError) -> None:
         """Log what librdkafka mends by itself; keep the rest for `poll` to raise."""
-        if _passing(error):
+        if passing(error):
             log.warning("Kafka %s: %s", self._name, error)
         else:
             self._broken = error

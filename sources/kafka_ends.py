@@ -74,21 +74,20 @@ class Ends:
         while not done.is_set():
             with self._lock:
                 wanted = {TopicPartition(*place): _LATEST for place in self._known}
-            client = client or self._connected({place.topic for place in wanted})
-            if client is not None and self._ask(client, wanted, done):
-                done.wait(EVERY)
-            else:
+            try:
+                client = client or self._connected({place.topic for place in wanted})
+                answered = self._ask(client, wanted, done)
+            except KafkaException:
+                answered = False
+            if not answered:
                 client = None  # it would go on asking the leaders that it knows, by the epochs that it knows
-                done.wait(LATER)
+            done.wait(EVERY if answered else LATER)
 
-    def _connected(self, topics: Set[str]) -> AdminClient | None:
+    def _connected(self, topics: Set[str]) -> AdminClient:
         """A client that knows the leaders: one that has to find them first may take seconds for it."""
         client = AdminClient({**self._settings, "log_level": 0})  # the consumers tell of brokers that are away
-        try:
-            for topic in sorted(topics):
-                client.list_topics(topic, timeout=PATIENCE)
-        except KafkaException:
-            return None
+        for topic in sorted(topics):
+            client.list_topics(topic, timeout=PATIENCE)
         return client
 
     def _ask(self, client: AdminClient, wanted: Mapping[TopicPartition, OffsetSpec], done: Event) -> bool:
