@@ -116,9 +116,10 @@ def first_shape() -> str:
 def shapes(messages: Sequence[bytes], rows: int) -> Jobs:
     """The engine by sizes of batches and numbers of shards."""
     made = {size: batches(messages, rows, size) for size in BATCHES}
+    count = len(messages) * rows  # all of them are read within one epoch
     return {
         f"batches of {size:,}, {shards} shard{'s' * (shards > 1)}": partial(
-            engine_seconds, made[size], len(messages) * rows, EngineSettings(shards=shards)
+            engine_seconds, made[size], count, EngineSettings(shards=shards, in_flight=2 * count)
         )
         for size in BATCHES
         for shards in SHARDS
