@@ -73,9 +73,7 @@ def run(report: Report, count: int = READINGS, rounds: int = ROUNDS) -> None:
 def measure_json(report: Report, name: str, messages: list[bytes], rows: int, rounds: int, bar: float) -> None:
     """The engine in every shape beside `orjson.loads` alone; the bar is for the first shape of `shapes`."""
     count = len(messages) * rows
-    whole = batches(messages, rows, count)
-    decoder = Decoder(bench_city())
-    parse, decode = alone(messages), partial(decoder.decode, whole[0])
+    parse, decode = alone(messages), partial(decode_all, batches(messages, rows, BATCHES[0]))
     jobs: Jobs = {"orjson.loads alone": partial(clocked, parse), "decode alone": partial(clocked, decode)}
     times = in_turn(jobs | shapes(messages, rows), rounds)
     for shape in times:
@@ -94,8 +92,7 @@ def measure_arrow(report: Report, sensor: Any, ts: Any, value: Any, rounds: int)
     few = messages[: STOCK // ARROW]
     scale = len(messages) / len(few)
     stock = "stock fold_window"
-    whole = batches(messages, ARROW, count)
-    decode = partial(Decoder(bench_city()).decode, whole[0])
+    decode = partial(decode_all, batches(messages, ARROW, BATCHES[0]))
     jobs: Jobs = {stock: lambda: windows(few) * scale, "decode alone": partial(clocked, decode)}
     times = in_turn(jobs | shapes(messages, ARROW), rounds)
     name = f"Arrow of {ARROW}"
@@ -106,6 +103,13 @@ def measure_arrow(report: Report, sensor: Any, ts: Any, value: Any, rounds: int)
         barred = 150 if shape == first_shape() else None
         report.figure(f"{name}: {shape} / {stock}", ratio, "ratio", at_least=barred)
         report.note(f"{name}, {shape}: ratios from {spread}; {stock} was timed on {len(few) * ARROW:,} samples.")
+
+
+def decode_all(batches: Sequence[RawBatch]) -> None:
+    """Decode as a run does."""
+    decoder = Decoder(bench_city())
+    for batch in batches:
+        decoder.decode(batch)
 
 
 def first_shape() -> str:

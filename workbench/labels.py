@@ -55,13 +55,14 @@ def events_of(file: Path, form: RecordingFormat) -> list[Event] | None:
 def score(events: Sequence[Event], alerts: Sequence[Alert]) -> Score:
     """Set alerts beside events."""
     spans = [(alert.raised, alert.cleared or END) for alert in alerts]
-    delays = []
+    found, delays = 0, []
     for event in events:
         hits = [max(raised - event.start, 0) for raised, over in spans if raised <= event.end and over >= event.start]
-        if hits:
+        found += bool(hits)
+        if hits and event.start > TS_MIN:  # when it began is not known where a file's name tells of it
             delays.append(min(hits) / SECOND)
     outside = sum(1 for raised, over in spans if not any(raised <= e.end and over >= e.start for e in events))
-    return Score(len(events), len(delays), tuple(delays), len(alerts), outside)
+    return Score(len(events), found, tuple(delays), len(alerts), outside)
 
 
 def _from_columns(file: Path, form: RecordingFormat) -> list[Event]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import takewhile
@@ -86,7 +88,7 @@ def replay(
         table.add_column(name, justify="left" if name == "record" else "right")
     listed: list[Alert] = []
     unread = 0
-    with stopping() as stop:
+    with stopping() as stop, _held(dsn):
         for record in records_of(recording):
             started, before = time.monotonic(), Books.now().decoded
             try:
@@ -144,6 +146,17 @@ class _Job:
             told = ", ".join(f"{count:,} {order}" for order, count in orders.items())
             console.print(f"[dim]orders to the field that would have been sent: {told}")
         return raised
+
+
+@contextmanager
+def _held(dsn: str | None) -> Iterator[None]:
+    """Keep a database's engine up from record to record: an embedded one reads all that is in its directory first."""
+    client = connect(replace(Dsn.parse(dsn), database="default")) if dsn is not None else None
+    try:
+        yield
+    finally:
+        if client is not None:
+            client.close()
 
 
 def _database(dsn: str, record: Path) -> str:

@@ -41,6 +41,8 @@ def test_a_files_name_may_be_the_label() -> None:
     found = events_of(Path("x_lowering_01.csv"), form)
     assert found is not None
     assert [event.name for event in found] == ["support lowered"]
+    told = score(found, [replace(ALERT, raised=T0, cleared=0)])
+    assert (told.found, told.delays) == (1, ()), "nobody knows when it began"
     assert events_of(Path("x_load_01.csv"), form) == []
     assert events_of(Path("x.csv"), RecordingFormat("time", {"v": "S"})) is None
 
