@@ -106,6 +106,7 @@ class Watch:
         self.pending = Pending(Journal(journal, lambda: self.present), lambda: self.present)
         self._database = database
         self._lock = threading.Lock()
+        self._looking = threading.Lock()
         self._stamped = 0
         self._mark: int | None = None
         self._states: dict[UUID, State] = {}
@@ -138,7 +139,11 @@ class Watch:
             await asyncio.sleep(max(0.05, EVERY - (time.monotonic() - began)))
 
     def look(self) -> set[UUID]:
-        """Ask the database; return the alerts of which there is news."""
+        """Ask the database; return the alerts of which there is news. May be called from several threads."""
+        with self._looking:  # or the slower of two looks would take back what the other has seen
+            return self._look()
+
+    def _look(self) -> set[UUID]:
         before = self.view
         changed = self.pending.look(self._database)
         try:

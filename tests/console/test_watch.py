@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from threading import Event, Thread
 from typing import Any
 from uuid import UUID
 
@@ -82,3 +83,29 @@ def test_what_is_long_over_is_forgotten(place: Place) -> None:
     place.write(late)
     seen.look()
     assert set(seen.view.alerts) == {late.alert.id}
+
+
+def test_of_two_looks_at_once_the_slower_takes_nothing_back(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has asked before there was something new, and would answer after the other has seen it."""
+    seen, (begun, go_on) = fresh(place), (Event(), Event())
+
+    def slow(client: Any, since: int = 0, ids: list[UUID] | None = None) -> Any:
+        found = standing_alerts(client, since, ids)
+        if not begun.is_set():
+            begun.set()
+            go_on.wait(5)
+        return found
+
+    monkeypatch.setattr(watch, "standing_alerts", slow)
+    place.write(raised(time.time_ns() - 60 * SECOND, 1))
+    first, second = Thread(target=seen.look), Thread(target=seen.look)
+    first.start()
+    assert begun.wait(10)
+    news = raised(time.time_ns() - 50 * SECOND, 2)
+    place.write(news)
+    second.start()
+    second.join(1)
+    go_on.set()
+    first.join(10)
+    second.join(10)
+    assert news.alert.id in seen.view.alerts
