@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from domain.secrets import refuse_password
 
-__all__ = ["advice", "bootstrap", "security"]
+__all__ = ["access", "advice", "bootstrap", "security"]
 
 _PREFIX: Final = "LIFELINE_KAFKA_"
 _KINDS: Final = ("SECURITY_", "SASL_", "SSL_")
@@ -48,6 +48,11 @@ def security(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
         for name, value in sorted(environ.items())
         if name.startswith(tuple(_PREFIX + kind for kind in _KINDS))
     }
+
+
+def access(brokers: str) -> dict[str, Any]:
+    """The librdkafka settings of every client: where the brokers are, and how to sign in; raises as `bootstrap`."""
+    return {"bootstrap.servers": bootstrap(brokers), **security()}
 
 
 def advice(error: str) -> str:

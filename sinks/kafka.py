@@ -14,7 +14,7 @@ from domain import metrics
 from domain.answers import Answering
 from domain.errors import SinkError, SinkRefused
 from domain.findings import AlertEvent
-from domain.kafka import advice, bootstrap, security
+from domain.kafka import access, advice
 from sinks.channel import Channel, Note
 from sinks.messages import Message, encode, key
 
@@ -66,14 +66,13 @@ class KafkaWriter(Channel):
         self._refused: KafkaError | None = None  # what the broker has against us, whatever we send
         self._producer = Producer(
             {
-                "bootstrap.servers": bootstrap(brokers),
                 "acks": "all",
                 "enable.idempotence": True,
                 "compression.type": "zstd",
                 "linger.ms": 5,
                 "delivery.timeout.ms": round(timeout * 1000),
                 "error_cb": self._on_error,
-                **security(),
+                **access(brokers),
             },
             logger=log,
         )

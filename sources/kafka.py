@@ -22,7 +22,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from domain.clock import MILLISECOND
 from domain.errors import SourceError
-from domain.kafka import advice, bootstrap, security
+from domain.kafka import access, advice, bootstrap
 from domain.records import RawBatch
 from domain.streams import Partition, Source
 from sources.kafka_ends import Ends
@@ -144,7 +144,7 @@ class KafkaSource(Source):
         self.gapless = gapless
         self._stop = stop
         self._buffered = buffered
-        self.ends = Ends({"bootstrap.servers": self.brokers, **security()})
+        self.ends = Ends(access(self.brokers))
         self._partitions: tuple[str, ...] | None = None
 
     def partitions(self) -> Sequence[str]:
@@ -197,7 +197,6 @@ class KafkaSource(Source):
         """A consumer with our settings, assigned to nothing yet."""
         return Consumer(
             {
-                "bootstrap.servers": self.brokers,
                 "group.id": self.group or "lifeline",
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
@@ -210,7 +209,7 @@ class KafkaSource(Source):
                 "fetch.error.backoff.ms": 100,
                 "reconnect.backoff.max.ms": 1000,  # by default ten seconds after a broker is back
                 "error_cb": on_error,
-                **security(),
+                **access(self.brokers),
             },
             logger=log,
         )

@@ -10,7 +10,7 @@ from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, KafkaException, TopicPart
 from confluent_kafka.admin import AdminClient, ConfigResource  # type: ignore[attr-defined]
 
 from domain.clock import DAY, MILLISECOND, SECOND
-from domain.kafka import bootstrap, security
+from domain.kafka import access, security
 from flows.doctor.checks import Check
 from flows.doctor.machine import loopback
 from operators.intake import TICK_MARGIN
@@ -46,7 +46,7 @@ def topic(brokers: str, name: str) -> Iterator[Check]:
 
 
 def _topics(source: KafkaSource) -> Iterator[Check]:
-    admin = AdminClient({"bootstrap.servers": bootstrap(source.brokers), **security()})
+    admin = AdminClient(access(source.brokers))
     asked = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in source.topics]
     try:
         answers = {
