@@ -74,6 +74,8 @@ class Ends:
         while not done.is_set():
             with self._lock:
                 wanted = {TopicPartition(*place): _LATEST for place in self._known}
+            if not wanted:
+                return  # left meanwhile
             try:
                 client = client or self._connected({place.topic for place in wanted})
                 answered = self._ask(client, wanted, done)
@@ -90,18 +92,17 @@ class Ends:
             client.list_topics(topic, timeout=PATIENCE)
         return client
 
-    def _ask(self, client: AdminClient, wanted: Mapping[TopicPartition, OffsetSpec], done: Event) -> bool:
+    def _ask(self, client: AdminClient, wanted: dict[TopicPartition, OffsetSpec], done: Event) -> bool:
         """One round; returns whether all were answered."""
         asked = time.time_ns()
-        answers = client.list_offsets(dict(wanted), request_timeout=PATIENCE) if wanted else {}
+        answers = client.list_offsets(wanted, request_timeout=PATIENCE)
         while wait(answers.values(), EVERY).not_done and not done.is_set():
             pass
-        for at, answer in answers.items():
-            if answer.done() and answer.exception() is None:
-                self._learn((at.topic, at.partition), End(answer.result().offset, asked))
-        return all(answer.done() and answer.exception() is None for answer in answers.values())
-
-    def _learn(self, place: tuple[str, int], end: End) -> None:
+        told = {
+            (at.topic, at.partition): End(answer.result().offset, asked)
+            for at, answer in answers.items()
+            if answer.done() and answer.exception() is None
+        }
         with self._lock:
-            if place in self._known:
-                self._known[place] = end
+            self._known |= {place: end for place, end in told.items() if place in self._known}
+        return len(told) == len(wanted)
