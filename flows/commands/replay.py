@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import takewhile
@@ -88,7 +87,9 @@ def replay(
         table.add_column(name, justify="left" if name == "record" else "right")
     listed: list[Alert] = []
     unread = 0
-    with stopping() as stop, _held(dsn):
+    # An embedded engine reads all that is in its directory first: it is kept up from record to record.
+    held = nullcontext() if dsn is None else closing(connect(replace(Dsn.parse(dsn), database="default")))
+    with stopping() as stop, held:
         for record in records_of(recording):
             started, before = time.monotonic(), Books.now().decoded
             try:
@@ -146,17 +147,6 @@ class _Job:
             told = ", ".join(f"{count:,} {order}" for order, count in orders.items())
             console.print(f"[dim]orders to the field that would have been sent: {told}")
         return raised
-
-
-@contextmanager
-def _held(dsn: str | None) -> Iterator[None]:
-    """Keep a database's engine up from record to record: an embedded one reads all that is in its directory first."""
-    client = connect(replace(Dsn.parse(dsn), database="default")) if dsn is not None else None
-    try:
-        yield
-    finally:
-        if client is not None:
-            client.close()
 
 
 def _database(dsn: str, record: Path) -> str:
