@@ -73,12 +73,13 @@ def run(report: Report, count: int = READINGS, rounds: int = ROUNDS) -> None:
 def measure_json(report: Report, name: str, messages: list[bytes], rows: int, rounds: int, bar: float) -> None:
     """The engine in every shape beside `orjson.loads` alone; the bar is for the first shape of `shapes`."""
     count = len(messages) * rows
-    parse, decode = alone(messages), partial(decode_all, batches(messages, rows, BATCHES[0]))
+    made = {size: batches(messages, rows, size) for size in BATCHES}
+    parse, decode, engine = alone(messages), partial(decode_all, made[BATCHES[0]]), shapes(made, count)
     jobs: Jobs = {"orjson.loads alone": partial(clocked, parse), "decode alone": partial(clocked, decode)}
-    times = in_turn(jobs | shapes(messages, rows), rounds)
+    times = in_turn(jobs | engine, rounds)
     for shape in times:
         report.figure(f"{name}: {shape}", statistics.median(times[shape]) / count * 1e9, "ns/reading")
-    for shape in shapes(messages, rows):
+    for shape in engine:
         ratio, spread = ratio_of(times, shape, "orjson.loads alone")
         barred = bar if shape == first_shape() else None
         report.figure(f"{name}: {shape} / orjson.loads alone", ratio, "ratio", at_least=barred)
@@ -92,13 +93,14 @@ def measure_arrow(report: Report, sensor: Any, ts: Any, value: Any, rounds: int)
     few = messages[: STOCK // ARROW]
     scale = len(messages) / len(few)
     stock = "stock fold_window"
-    decode = partial(decode_all, batches(messages, ARROW, BATCHES[0]))
+    made = {size: batches(messages, ARROW, size) for size in BATCHES}
+    decode, engine = partial(decode_all, made[BATCHES[0]]), shapes(made, count)
     jobs: Jobs = {stock: lambda: windows(few) * scale, "decode alone": partial(clocked, decode)}
-    times = in_turn(jobs | shapes(messages, ARROW), rounds)
+    times = in_turn(jobs | engine, rounds)
     name = f"Arrow of {ARROW}"
     for shape in times:
         report.figure(f"{name}: {shape}", statistics.median(times[shape]) / count * 1e9, "ns/reading")
-    for shape in shapes(messages, ARROW):
+    for shape in engine:
         ratio, spread = ratio_of(times, shape, stock)
         barred = 150 if shape == first_shape() else None
         report.figure(f"{name}: {shape} / {stock}", ratio, "ratio", at_least=barred)
@@ -117,15 +119,13 @@ def first_shape() -> str:
     return f"batches of {BATCHES[0]:,}, {SHARDS[0]} shard"
 
 
-def shapes(messages: Sequence[bytes], rows: int) -> Jobs:
-    """The engine by sizes of batches and numbers of shards."""
-    made = {size: batches(messages, rows, size) for size in BATCHES}
-    count = len(messages) * rows  # all of them are read within one epoch
+def shapes(made: Mapping[int, Sequence[RawBatch]], count: int) -> Jobs:
+    """The engine over `count` readings, all of them within one epoch, by sizes of batches and numbers of shards."""
     return {
         f"batches of {size:,}, {shards} shard{'s' * (shards > 1)}": partial(
-            engine_seconds, made[size], count, EngineSettings(shards=shards, in_flight=2 * count)
+            engine_seconds, batches, count, EngineSettings(shards=shards, in_flight=2 * count)
         )
-        for size in BATCHES
+        for size, batches in made.items()
         for shards in SHARDS
     }
 
