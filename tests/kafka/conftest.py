@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.kafka.broker import Running, running
+from tests.kafka.mock import MockCluster, mock_cluster
 from tests.kafka.server import Server
 from tests.kafka_broker import Broker
 
@@ -25,6 +26,13 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 def kafka(started: Running) -> Broker:
     """A way to fill it."""
     return Broker(started.address)
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[MockCluster]:
+    """librdkafka's own, which can be told what to answer."""
+    with mock_cluster() as mock:
+        yield mock
 
 
 @pytest.fixture(scope="session")

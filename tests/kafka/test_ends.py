@@ -16,29 +16,29 @@ from operators.decode import Decoder
 from operators.intake import TICK_MARGIN, PartitionIntake
 from operators.layout import Layout
 from sources.kafka import KafkaPartition, KafkaSource
+from tests.flows.command import until
 from tests.flows.town import CITY, T0, reading
 from tests.kafka.feed import make_topic
-from tests.kafka.mock import LIST_OFFSETS, MockCluster, mock_cluster
+from tests.kafka.mock import LIST_OFFSETS, MockCluster
 from tests.kafka.server import Server
 from tests.kafka_broker import Broker
 
 RULES = TimeRules(lateness=0, idle=0, pane=100 * MILLISECOND)
 
 
-@pytest.fixture(scope="module")
-def mock() -> Iterator[MockCluster]:
-    with mock_cluster() as running:
-        yield running
+@pytest.fixture
+def mock(cluster: MockCluster) -> Iterator[MockCluster]:
+    yield cluster
+    cluster.delay(1, 0)
+    cluster.fail(LIST_OFFSETS)
 
 
 @pytest.fixture
-def topic(mock: MockCluster) -> Iterator[str]:
-    """A topic at the first broker, which answers at once again afterwards."""
+def topic(mock: MockCluster) -> str:
+    """A topic at the first broker."""
     topic = mock.make(mock.topic())
     mock.lead(topic, 1)
-    yield topic
-    mock.delay(1, 0)
-    mock.fail(LIST_OFFSETS)
+    return topic
 
 
 def _opened(address: str, topic: str) -> KafkaPartition:
@@ -47,11 +47,12 @@ def _opened(address: str, topic: str) -> KafkaPartition:
 
 def _polled(partition: KafkaPartition, holds: Callable[[], bool], seconds: float = 15.0) -> None:
     """Poll, and drop what comes, until something holds."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline
+
+    def polled() -> bool:
         partition.poll()
-        time.sleep(0.01)
+        return holds()
+
+    until(polled, seconds=seconds)
 
 
 def _current(partition: KafkaPartition) -> Callable[[], bool]:
@@ -70,24 +71,25 @@ def test_ticks_wait_for_what_was_stamped_before(mock: MockCluster, topic: str) -
     )
     frames: list[Frame] = []
 
-    def until(holds: Callable[[], bool], seconds: float = 20.0) -> None:
-        deadline = time.monotonic() + seconds
-        while not holds():
-            assert time.monotonic() < deadline
-            frames.extend(frame for frame in intake.next() or () if isinstance(frame, Frame))
-            time.sleep(0.005)
+    def current() -> bool:
+        frames.extend(frame for frame in intake.next() or () if isinstance(frame, Frame))
+        return intake.watermark > time.time_ns() - TICK_MARGIN - SECOND
+
+    def arrived() -> bool:
+        current()
+        return any(len(frame.ts) for frame in frames)
 
     mock.produce(topic, [b""])
-    until(lambda: intake.watermark > time.time_ns() - TICK_MARGIN - SECOND)
+    until(current, seconds=20)
     mock.delay(1, 3500)
     time.sleep(0.3)  # the answers under way are slow by now
     at = time.time_ns() // MILLISECOND
     mock.produce(topic, [reading("G00", at - T0, 1.0)], first=at)
-    until(lambda: any(len(frame.ts) for frame in frames))
+    until(arrived, seconds=20)
     assert time.time_ns() - at * MILLISECOND > TICK_MARGIN, "or it proves nothing"
     assert [frame.late for frame in frames if frame.late is not None] == []
     mock.delay(1, 0)
-    until(lambda: intake.watermark > time.time_ns() - TICK_MARGIN - SECOND)
+    until(current, seconds=20)
     intake.close()
 
 
@@ -126,10 +128,7 @@ def test_nobody_asks_for_what_nobody_reads(mock: MockCluster, topic: str) -> Non
         _polled(partition, _current(partition))
         assert _at_work() == before + 1
         partition.close()
-        deadline = time.monotonic() + 10
-        while _at_work() > before:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        until(lambda: _at_work() == before, seconds=10)
 
 
 def test_frozen(kafka: Broker, server: Server) -> None:

@@ -10,15 +10,9 @@ from confluent_kafka import KafkaError
 from domain.errors import SinkRefused, SourceError
 from sinks.kafka import KafkaWriter
 from sources.kafka import KafkaSource
-from tests.kafka.mock import FETCH, PRODUCE, MockCluster, mock_cluster
+from tests.kafka.mock import FETCH, PRODUCE, MockCluster
 from tests.kafka_broker import drain, payloads
 from tests.sinks.alerts import FINDING, event
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[MockCluster]:
-    with mock_cluster() as running:
-        yield running
 
 
 @pytest.fixture
